@@ -1,0 +1,47 @@
+# The commands people type. `make help` lists them; each installs what it needs first and says so.
+
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+setup := crates/xtask/setup/setup.sh
+kolbox := target/release/kolbox
+
+# The speech library that setup fetches, unless the environment names another.
+with_library := ORT_DYLIB_PATH="$${ORT_DYLIB_PATH:-$(CURDIR)/.setup/onnxruntime/libonnxruntime.so}"
+
+.PHONY: help
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what is missing: Debian packages, ONNX Runtime, the Hebrew diacritiser.
+	@$(setup)
+
+.PHONY: demo
+demo: release ## Start the box on loopback and place four test calls.
+	@$(with_library) $(kolbox) demo
+
+.PHONY: run
+run: release ## Serve calls, configured by KOLBOX_CONFIG or the defaults.
+	@$(with_library) $(kolbox) run
+
+.PHONY: bench
+bench: release ## Print the figures of the design beside their targets.
+	@$(with_library) $(kolbox) bench
+
+.PHONY: release
+release: setup
+	@cargo build --release --package appliance
+
+.PHONY: test
+test: ## Run every test, doc test and decision replay.
+	@$(setup) test
+	@$(with_library) crates/xtask/setup/test.sh
+
+.PHONY: check
+check: setup ## Check format, lints, docs and house rules without running the tests.
+	@cargo xtask check
+
+.PHONY: clean
+clean: ## Remove what was built; what setup installed stays.
+	@cargo clean

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Runs every test: unit and integration tests, doc tests, decision replays. Prints the time each part took.
+set -euo pipefail
+
+step() {
+    local name=$1 started=$SECONDS
+    shift
+    printf 'test: %s\n' "$name"
+    "$@" || {
+        printf 'test: FAILED in "%s" after %d s\n' "$name" "$((SECONDS - started))" >&2
+        exit 1
+    }
+    printf 'test: %s, %d s\n' "$name" "$((SECONDS - started))"
+}
+
+if cargo nextest --version >/dev/null 2>&1; then
+    step "building the tests" cargo nextest run --workspace --no-run
+    step "tests" cargo nextest run --workspace
+else
+    echo "test: cargo-nextest is not here, so a test that hangs is not stopped; running under cargo test"
+    step "building the tests" cargo test --workspace --tests --no-run
+    step "tests" cargo test --workspace --tests --quiet
+fi
+step "doc tests" cargo test --workspace --doc --quiet
+step "decision replays" cargo xtask replays
+printf 'test: all passed in %d min %d s\n' "$((SECONDS / 60))" "$((SECONDS % 60))"
