@@ -1,1 +1,6 @@
-//! language
+//! Hebrew and English text.
+#![no_std]
+
+extern crate alloc;
+
+pub mod phonemes;
