@@ -1,1 +1,65 @@
-//! store
+//! What the box remembers: typed tables on disk, and the recordings beside them.
+//!
+//! Calls, turns, filled forms, voicemails and the webhook requests already answered are rows of tables in sled
+//! 0.34.7; recordings are plain files. This crate is the only one that names sled, and no type of sled's is in its
+//! public signatures. It deliberately does not know calls as they happen, carriers, the network or configuration
+//! files, and it never reads a clock to decide anything: times come in with the rows.
+//!
+//! A [`Store`] is opened on a folder. What belongs together is put into one [`Batch`] and committed at once:
+//! [`Store::commit`] waits, [`Store::submit`] calls back. sled's own `flush` asks the kernel to start writing but
+//! does not wait for the disk, so a commit ends with a real `fsync` of the database file. One thread of the store
+//! does this for everybody who waits: however many callers commit at the same time, they share one `fsync`.
+//!
+//! All tables live in one sled tree, told apart by the first byte of the key. One tree means that one
+//! `apply_batch`, which sled recovers all or nothing, covers rows of several tables; transactions over several
+//! trees would need closures that may run twice, and a root to lose for each tree.
+//!
+//! Every value is a frame: magic, version, table, key, commit number, CRC-32, JSON. A row can therefore be
+//! recognized in the raw bytes of a database that sled no longer opens. When opening fails, panics or takes too
+//! long, the database is moved to `quarantine/`, what can be recognized is copied into a new one, and the
+//! [`OpenReport`] says so; the box answers calls meanwhile.
+//!
+//! **Invariant:** a commit is acknowledged only after `fsync` of the file its rows are in.
+//! **Invariant:** all rows of a batch survive a power cut, or none.
+//! **Invariant:** opening ends within a bounded time and deletes no database it could not read.
+//! **Invariant:** a database written by a newer format is left exactly as it is; an empty one is opened beside it.
+
+mod batch;
+mod commit;
+mod disk;
+mod engine;
+mod frame;
+mod key;
+mod layout;
+mod opening;
+mod query;
+mod recordings;
+mod records;
+mod retention;
+mod salvage;
+mod store;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use crate::batch::{Batch, EncodeError};
+pub use crate::commit::CommitError;
+#[cfg(any(test, feature = "test-support"))]
+pub use crate::disk::FaultyDisk;
+pub use crate::disk::{Disk, RealDisk};
+pub use crate::key::TableKey;
+pub use crate::opening::{OpenError, OpenReport, Opened};
+pub use crate::query::{Order, Query, ReadError};
+pub use crate::recordings::{
+    FinishedRecording, ParseRecordingNameError, RecordingError, RecordingFormat, RecordingKind, RecordingName,
+    RecordingWriter, Recordings, RecoveredRecordings,
+};
+pub use crate::records::{
+    CallOutcome, CallRecord, FormRow, MetaRow, TurnLatencies, TurnRow, VoicemailKey, VoicemailRecord, VoicemailState,
+    Weather, WebhookRow,
+};
+pub use crate::retention::{DropReason, Dropped, Held, RetentionPlan, RetentionRule, plan_retention};
+pub use crate::store::{Store, StoreConfig, StoreError};
+pub use crate::tables::{
+    CallByTimeKey, Calls, CallsByTime, FormKey, Forms, Meta, Table, TurnKey, Turns, Voicemails, WebhookKeys,
+};

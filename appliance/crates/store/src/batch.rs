@@ -1,0 +1,132 @@
+//! What is committed at once.
+
+use std::collections::BTreeSet;
+
+use crate::frame::{MAX_KEY_LEN, MAX_PAYLOAD_LEN};
+use crate::key::TableKey;
+use crate::records::CallRecord;
+use crate::tables::{CallByTimeKey, Calls, CallsByTime, Table};
+
+/// Rows to put and delete, of any tables, all or nothing.
+///
+/// Later operations on a key win over earlier ones.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) must_be_absent: BTreeSet<Vec<u8>>,
+    pub(crate) byte_count: u64,
+}
+
+/// One row put, or deleted when it has no payload. The key starts with the table's number.
+#[derive(Clone)]
+pub(crate) struct Operation {
+    pub(crate) key: Vec<u8>,
+    pub(crate) payload: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Operation {
+    /// Shows the table only: keys and rows hold what callers said.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Operation(table {:?})", self.key.first())
+    }
+}
+
+impl Batch {
+    /// Makes an empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts a row, in place of the one with the same key.
+    pub fn put<T: Table>(&mut self, key: &T::Key, row: &T::Row) -> Result<(), EncodeError> {
+        let key = full_key::<T>(key)?;
+        let payload = serde_json::to_vec(row).map_err(|source| EncodeError::Unwritable { table: T::NAME, source })?;
+        if payload.len() > MAX_PAYLOAD_LEN {
+            return Err(EncodeError::TooLarge { table: T::NAME, byte_count: payload.len(), limit: MAX_PAYLOAD_LEN });
+        }
+        let byte_count = u64::try_from(key.len().saturating_add(payload.len())).unwrap_or(u64::MAX);
+        self.byte_count = self.byte_count.saturating_add(byte_count);
+        self.operations.push(Operation { key, payload: Some(payload) });
+        Ok(())
+    }
+
+    /// Deletes a row; no matter if there is none.
+    pub fn delete<T: Table>(&mut self, key: &T::Key) -> Result<(), EncodeError> {
+        let key = full_key::<T>(key)?;
+        self.operations.push(Operation { key, payload: None });
+        Ok(())
+    }
+
+    /// Makes the commit fail with [`CommitError::Conflict`](crate::CommitError::Conflict) if the row exists.
+    ///
+    /// Checked where the batch is applied, so of two commits at the same time one wins.
+    pub fn require_absent<T: Table>(&mut self, key: &T::Key) -> Result<(), EncodeError> {
+        self.must_be_absent.insert(full_key::<T>(key)?);
+        Ok(())
+    }
+
+    /// Puts a call into [`Calls`] and [`CallsByTime`].
+    ///
+    /// A call's start never changes, so the second needs no clearing up.
+    pub fn put_call(&mut self, record: &CallRecord) -> Result<(), EncodeError> {
+        self.put::<Calls>(&record.call, record)?;
+        let key = CallByTimeKey { started_wall_ms: record.started_wall_ms, call: record.call.clone() };
+        self.put::<CallsByTime>(&key, &())
+    }
+
+    /// Returns how many operations there are.
+    pub fn len(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// Tells whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty() && self.must_be_absent.is_empty()
+    }
+}
+
+/// Returns the key in the one tree: the table's number, then the table's key.
+pub(crate) fn full_key<T: Table>(key: &T::Key) -> Result<Vec<u8>, EncodeError> {
+    let encoded = key.encode();
+    if encoded.len() >= MAX_KEY_LEN {
+        return Err(EncodeError::KeyTooLong { table: T::NAME, byte_count: encoded.len(), limit: MAX_KEY_LEN });
+    }
+    let mut full = Vec::with_capacity(encoded.len().saturating_add(1));
+    full.push(T::ID);
+    full.extend(encoded);
+    Ok(full)
+}
+
+/// A row that cannot be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// It does not fit.
+    #[error("row of table {table} has {byte_count} bytes, at most {limit} fit")]
+    TooLarge {
+        /// The table.
+        table: &'static str,
+        /// Its size as JSON, in bytes.
+        byte_count: usize,
+        /// The largest size, in bytes.
+        limit: usize,
+    },
+    /// Its key does not fit.
+    #[error("key of table {table} has {byte_count} bytes, less than {limit} fit")]
+    KeyTooLong {
+        /// The table.
+        table: &'static str,
+        /// Its size, in bytes.
+        byte_count: usize,
+        /// The first size that does not fit, in bytes.
+        limit: usize,
+    },
+    /// JSON cannot hold it.
+    #[error("row of table {table} cannot be written as JSON")]
+    Unwritable {
+        /// The table.
+        table: &'static str,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}

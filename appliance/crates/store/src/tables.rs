@@ -1,0 +1,147 @@
+//! The tables: which key leads to which row.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use units::{CallId, TurnId};
+
+use crate::key::{TableKey, call_prefix, split_call, split_number};
+use crate::records::{CallRecord, FormRow, MetaRow, TurnRow, VoicemailKey, VoicemailRecord, WebhookRow};
+
+/// A table: a type that only names key, row and number.
+///
+/// Rows are stored as JSON. A release must read what the one before it wrote and the other way round, so fields are
+/// only ever added, with `#[serde(default)]`, and unknown ones are ignored.
+pub trait Table {
+    /// The first byte of all keys of the table. Never reused for another table. `1..=31` are this crate's.
+    const ID: u8;
+    /// The name in errors and logs.
+    const NAME: &'static str;
+    /// What a row is found by.
+    type Key: TableKey;
+    /// What is kept.
+    type Row: Serialize + DeserializeOwned;
+}
+
+macro_rules! table {
+    ($(#[$doc:meta])* $name:ident = $id:literal, $text:literal, $key:ty => $row:ty) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub enum $name {}
+
+        impl Table for $name {
+            const ID: u8 = $id;
+            const NAME: &'static str = $text;
+            type Key = $key;
+            type Row = $row;
+        }
+    };
+}
+
+table!(
+    /// What the store knows about itself, by name.
+    Meta = 1, "meta", String => MetaRow
+);
+table!(
+    /// Calls, by their id. Write them with [`Batch::put_call`](crate::Batch::put_call), which keeps
+    /// [`CallsByTime`] in step.
+    Calls = 2, "calls", CallId => CallRecord
+);
+table!(
+    /// Calls in the order in which they came in; the rows are empty.
+    CallsByTime = 3, "calls_by_time", CallByTimeKey => ()
+);
+table!(
+    /// What was said, by call and turn.
+    Turns = 4, "turns", TurnKey => TurnRow
+);
+table!(
+    /// Filled forms, by call and form.
+    Forms = 5, "form_records", FormKey => FormRow
+);
+table!(
+    /// Voicemails, in the order in which they came in.
+    Voicemails = 6, "voicemails", VoicemailKey => VoicemailRecord
+);
+table!(
+    /// Webhook requests that were acted on, by the carrier's idempotency token.
+    WebhookKeys = 7, "webhook_keys", String => WebhookRow
+);
+
+/// Key of [`CallsByTime`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallByTimeKey {
+    /// When the call came in, in milliseconds since 1970.
+    pub started_wall_ms: u64,
+    /// The call.
+    pub call: CallId,
+}
+
+impl TableKey for CallByTimeKey {
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.started_wall_ms.encode();
+        bytes.extend(self.call.encode());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (started_wall_ms, rest) = split_number(bytes)?;
+        Some(Self { started_wall_ms, call: CallId::decode(rest)? })
+    }
+}
+
+/// Key of [`Turns`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnKey {
+    /// The call.
+    pub call: CallId,
+    /// The turn within it.
+    pub turn: TurnId,
+}
+
+impl TableKey for TurnKey {
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = call_prefix(&self.call);
+        bytes.extend_from_slice(&self.turn.0.to_be_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (call, rest) = split_call(bytes)?;
+        Some(Self { call, turn: TurnId(u32::from_be_bytes(rest.try_into().ok()?)) })
+    }
+}
+
+/// Key of [`Forms`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormKey {
+    /// The call.
+    pub call: CallId,
+    /// The form's name, as in its file.
+    pub form: String,
+}
+
+impl TableKey for FormKey {
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = call_prefix(&self.call);
+        bytes.extend_from_slice(self.form.as_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (call, rest) = split_call(bytes)?;
+        Some(Self { call, form: String::decode(rest)? })
+    }
+}
+
+impl TableKey for VoicemailKey {
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.received_wall_ms.encode();
+        bytes.extend(self.call.encode());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (received_wall_ms, rest) = split_number(bytes)?;
+        Some(Self { received_wall_ms, call: CallId::decode(rest)? })
+    }
+}
