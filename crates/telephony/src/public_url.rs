@@ -1,0 +1,151 @@
+//! The address under which the carrier knows this box.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The public base URL of the box: `https://host[:port][/prefix]`, kept as it was configured.
+///
+/// Signatures are made over the URL the carrier was given, character for character, so nothing here is normalised
+/// and no header of a proxy is believed. `http` is for a loopback box without TLS; a real carrier wants `https`.
+/// `Debug` and `Display` leave out user name and password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    /// Verbatim, without trailing slashes.
+    text: String,
+    secure: bool,
+}
+
+impl PublicUrl {
+    /// The longest base URL accepted, in bytes. The carrier takes 4000 for a whole URL.
+    pub const MAX_LEN: usize = 1_024;
+
+    /// Returns the URL as configured, without a trailing slash.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns whether the carrier reaches the box over TLS.
+    pub const fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// Returns the URL of a webhook: the base followed by `path_and_query`, which starts with `/`.
+    #[must_use]
+    pub fn webhook(&self, path_and_query: &str) -> String {
+        format!("{}{path_and_query}", self.text)
+    }
+
+    /// Returns the URL of a WebSocket at `path`, which starts with `/`: `wss`, or `ws` where the base is `http`.
+    ///
+    /// The carrier drops a query string before it dials, so `path` should have none.
+    #[must_use]
+    pub fn stream(&self, path: &str) -> String {
+        let scheme = if self.secure { "wss" } else { "ws" };
+        format!("{scheme}{}{path}", self.after_scheme())
+    }
+
+    /// Returns host and port as configured, without user name and password.
+    pub fn host(&self) -> &str {
+        let rest = self.after_scheme().trim_start_matches("://");
+        let authority = rest.split('/').next().unwrap_or_default();
+        authority.rsplit('@').next().unwrap_or_default()
+    }
+
+    /// Returns the text from `://` on.
+    fn after_scheme(&self) -> &str {
+        self.text.find("://").and_then(|at| self.text.get(at..)).unwrap_or_default()
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = ParsePublicUrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        use ParsePublicUrlError as E;
+        if text.len() > Self::MAX_LEN {
+            return Err(E::TooLong { max: Self::MAX_LEN });
+        }
+        let (secure, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+            (Some(rest), _) => (true, rest),
+            (None, Some(rest)) => (false, rest),
+            (None, None) => return Err(E::Scheme),
+        };
+        if let Some(at) = text.find(|c: char| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`')) {
+            return Err(E::Character { at });
+        }
+        if rest.contains(['?', '#']) {
+            return Err(E::QueryOrFragment);
+        }
+        let authority = rest.split('/').next().unwrap_or_default();
+        let host_and_port = authority.rsplit('@').next().unwrap_or_default();
+        check_host_and_port(host_and_port)?;
+        Ok(Self { text: text.trim_end_matches('/').to_owned(), secure })
+    }
+}
+
+/// Checks `host`, `host:port`, `[v6]` or `[v6]:port`.
+fn check_host_and_port(text: &str) -> Result<(), ParsePublicUrlError> {
+    let (host, port) = split_port(text);
+    if host.is_empty() {
+        return Err(ParsePublicUrlError::NoHost);
+    }
+    match port {
+        None => Ok(()),
+        Some(port) => match port.parse::<u16>() {
+            Ok(1..) => Ok(()),
+            Ok(0) | Err(_) => Err(ParsePublicUrlError::Port),
+        },
+    }
+}
+
+/// Splits `host:port`; the colons of an address in brackets do not count.
+pub(crate) fn split_port(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        Some(_) | None => (text, None),
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rest = self.after_scheme().trim_start_matches("://");
+        let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default();
+        let scheme = if self.secure { "https" } else { "http" };
+        write!(f, "{scheme}://{}{path}", self.host())
+    }
+}
+
+impl fmt::Debug for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicUrl({self})")
+    }
+}
+
+/// A text that is not a public base URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParsePublicUrlError {
+    /// It does not start with a scheme we serve.
+    #[error("expected 'https://host[:port][/prefix]'")]
+    Scheme,
+    /// There is nothing between the scheme and the path.
+    #[error("no host, expected 'https://host[:port][/prefix]'")]
+    NoHost,
+    /// The port is not a number the network has.
+    #[error("port is not a number from 1 to 65535")]
+    Port,
+    /// It has a `?` or a `#`, which a base to append paths to cannot have.
+    #[error("base URL has a query or a fragment, expected none")]
+    QueryOrFragment,
+    /// It has white space, a character outside ASCII, or one that is not allowed in a URL.
+    #[error("character at byte {at} is not allowed in a URL")]
+    Character {
+        /// Offset in bytes from the start of the text.
+        at: usize,
+    },
+    /// It is longer than any carrier accepts.
+    #[error("longer than {max} bytes")]
+    TooLong {
+        /// The longest text accepted, in bytes.
+        max: usize,
+    },
+}
