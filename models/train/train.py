@@ -1,0 +1,198 @@
+"""Train the model on an endless stream of augmented clips.
+
+    python train.py --steps 12000 --out work/run1            from scratch
+    python train.py --steps 2000 --out work/run2 --from work/run1 --decay 2000
+
+Cross entropy on the text, connectionist temporal classification on the encoder as a help. The learning rate is constant after a warm-up
+and falls to zero over the last `--decay` steps; touching OUT/finish begins the decay at once. Checkpoints (the running average of the
+weights) go to OUT as a Hugging Face folder every few minutes and at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import math
+import os
+import pathlib
+import random
+import sys
+import time
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: its small products must not fight with training for the cores
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # on a busy machine a waiting thread is in the way
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from torch import nn
+from torch.nn import functional
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "export"))
+
+import dataset
+import folder
+import tokenizer as tokenizer_module
+from whisper import Config, Whisper
+
+SEED = 20_261
+WIDTH, ENCODER_LAYERS, DECODER_LAYERS, HEADS = 192, 4, 2, 3
+PEAK_RATE = 1.2e-3
+WARM_UP = 300
+CTC_SHARE = 0.3
+AVERAGE = 0.998
+
+
+def keep_memory() -> None:
+    """Let the C library keep what it freed: giving pages back and forth took half of the time."""
+    try:
+        library = ctypes.CDLL("libc.so.6")
+        library.mallopt(-4, 0)  # M_MMAP_MAX
+        library.mallopt(-1, 2_000_000_000)  # M_TRIM_THRESHOLD
+        library.mallopt(-2, 64 << 20)  # M_TOP_PAD
+    except OSError:
+        pass
+
+
+class Stream(torch.utils.data.IterableDataset):
+    def __init__(self, shared: pathlib.Path, tokenizer_file: str, frames: int, seed: int) -> None:
+        self.shared, self.tokenizer_file, self.frames, self.seed = shared, tokenizer_file, frames, seed
+
+    def __iter__(self):
+        torch.set_num_threads(1)
+        worker = torch.utils.data.get_worker_info()
+        source = dataset.Source(self.shared, self.seed + (worker.id if worker else 0))
+        yield from dataset.Batches(source, Tokenizer.from_file(self.tokenizer_file), self.frames)
+
+
+def rate(step: int, decay_from: int, decay: int) -> float:
+    if step < WARM_UP:
+        return PEAK_RATE * (step + 1) / WARM_UP
+    if step < decay_from:
+        return PEAK_RATE
+    return PEAK_RATE * max(0.0, 1 - (step - decay_from) / decay) ** 1.0
+
+
+def initialise(model: Whisper) -> None:
+    for name, parameter in model.named_parameters():
+        if "embed_tokens" in name or "decoder.embed_positions" in name:
+            nn.init.normal_(parameter, std=0.02)
+
+
+def losses(model: Whisper, head: nn.Linear, batch: dataset.Batch, drop: float) -> tuple[torch.Tensor, torch.Tensor]:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        states = model.model.encoder(batch.mel, drop)
+        hidden, _ = model.model.decoder(batch.inputs, None, model.model.decoder.cross(states), drop)
+        logits = model.logits(hidden)
+        ctc_logits = head(states)
+    text = functional.cross_entropy(logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=-100, label_smoothing=0.02)
+    scores = ctc_logits.float().log_softmax(dim=-1).transpose(0, 1)
+    aligned = functional.ctc_loss(scores, batch.ctc, batch.used, batch.ctc_lengths, zero_infinity=True, reduction="none")
+    aligned = (aligned / batch.ctc_lengths.clamp(min=4)).mean()
+    return text, aligned
+
+
+def save(out: pathlib.Path, average: dict[str, torch.Tensor], model: Whisper, head: nn.Linear, optimiser, step: int, record: dict) -> None:
+    weights = {name: average.get(name, value).detach().clone().contiguous() for name, value in model.state_dict().items()}
+    save_file(weights, out / "model.tmp", metadata={"format": "pt"})
+    os.replace(out / "model.tmp", out / "model.safetensors")
+    state = {"model": model.state_dict(), "head": head.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "step": step}
+    torch.save(state, out / "state.tmp")
+    os.replace(out / "state.tmp", out / "state.pt")
+    (out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--decay", type=int, default=0, help="steps of falling rate at the end; 0: a quarter of all")
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--from", dest="start", type=pathlib.Path)
+    parser.add_argument("--frames", type=int, default=10_000, help="mel frames in a batch")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--save-minutes", type=float, default=3)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--shared", type=pathlib.Path, default=HERE.parents[2] / "shared")
+    arguments = parser.parse_args()
+    keep_memory()
+    torch.manual_seed(arguments.seed)
+    random.seed(arguments.seed)
+    np.random.seed(arguments.seed)
+    torch.set_num_threads(arguments.threads)
+    out = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "finish").unlink(missing_ok=True)
+
+    if arguments.start:
+        tokenizer = Tokenizer.from_file(str(arguments.start / "tokenizer.json"))
+    else:
+        tokenizer = tokenizer_module.build()
+    tokenizer.save(str(out / "tokenizer.json"))
+    config = Config(
+        d_model=WIDTH, encoder_layers=ENCODER_LAYERS, encoder_attention_heads=HEADS, encoder_ffn_dim=4 * WIDTH, decoder_layers=DECODER_LAYERS,
+        decoder_attention_heads=HEADS, decoder_ffn_dim=4 * WIDTH, num_mel_bins=80, vocab_size=tokenizer.get_vocab_size(),
+    )
+    folder.write_json(out, config, tokenizer_module.ids(tokenizer))
+    model, head = Whisper(config), nn.Linear(WIDTH, len(dataset.CTC_ALPHABET) + 1)
+    initialise(model)
+    trained = [parameter for parameter in [*model.parameters(), *head.parameters()] if parameter.requires_grad]
+    decayed = [p for p in trained if p.ndim >= 2]
+    groups = [{"params": decayed, "weight_decay": 0.02}, {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98), eps=1e-8, foreach=True)
+    first, average = 0, {}
+    if arguments.start:
+        state = torch.load(arguments.start / "state.pt")
+        model.load_state_dict(state["model"])
+        head.load_state_dict(state["head"])
+        optimiser.load_state_dict(state["optimiser"])
+        first, average = state["step"], state["average"]
+    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    parameters = dict(model.named_parameters())
+    if not average:
+        average = {name: parameters[name].detach().clone() for name in names}
+
+    stream = Stream(arguments.shared, str(out / "tokenizer.json"), arguments.frames, arguments.seed + first)
+    loader = iter(torch.utils.data.DataLoader(stream, batch_size=None, num_workers=arguments.workers, prefetch_factor=12))
+    last = first + arguments.steps
+    decay = arguments.decay or arguments.steps // 4
+    decay_from = last - decay
+    began = saved = time.monotonic()
+    seen, clips, sums = 0, 0, [0.0, 0.0]
+    step = first
+    model.train()
+    while step < last:
+        batch = next(loader)
+        for group in optimiser.param_groups:
+            group["lr"] = rate(step, decay_from, decay)
+        text, aligned = losses(model, head, batch, drop=0.0)
+        (text + CTC_SHARE * aligned).backward()
+        nn.utils.clip_grad_norm_(trained, 1.0, foreach=True)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        keep = min(AVERAGE, (step + 1) / (step + 20))
+        torch._foreach_lerp_([average[name] for name in names], [parameters[name].detach() for name in names], 1 - keep)
+        step += 1
+        seen += 1
+        clips += batch.mel.shape[0]
+        sums = [sums[0] + text.item(), sums[1] + aligned.item()]
+        if seen % 50 == 0:
+            minutes = (time.monotonic() - began) / 60
+            print(f"step {step}/{last} text {sums[0] / 50:.4f} ctc {sums[1] / 50:.4f} rate {rate(step, decay_from, decay):.2e} clips {clips} minutes {minutes:.1f}", flush=True)
+            if not math.isfinite(sums[0]):
+                sys.exit("the loss is not finite")
+            sums = [0.0, 0.0]
+        if (out / "finish").exists() and step < decay_from:
+            decay_from, last = step, step + decay
+        if time.monotonic() - saved > arguments.save_minutes * 60 or step == last:
+            saved = time.monotonic()
+            record = {"steps": step, "first": first, "clips": clips, "decay_from": decay_from, "decay": decay, "seed": arguments.seed, "frames": arguments.frames,
+                      "minutes": round((saved - began) / 60, 1), "threads": arguments.threads}
+            save(out, average, model, head, optimiser, step, record)
+
+
+if __name__ == "__main__":
+    main()
