@@ -1,0 +1,216 @@
+//! The carrier: its configuration, its REST interface, and calls placed through it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use telephony::{AccountId, AuthKey, EmptyKeyError, PublicUrl};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Api;
+use crate::audio::AudioError;
+use crate::call::LiveCall;
+use crate::http::{BoxClient, HttpError};
+use crate::line::Recorded;
+use crate::pace::Pace;
+use crate::report::CallReport;
+use crate::script::CallScript;
+use crate::sid::new_id;
+use crate::voice::{CallerVoice, VoiceError};
+
+/// What the carrier knows about the account and the number that is rung.
+#[derive(Clone, Debug)]
+pub struct CarrierConfig {
+    /// The account (`AC` and 32 hexadecimal digits).
+    pub account_sid: AccountId,
+    /// The account's auth token: signs requests, and is the password of the REST interface.
+    pub auth_token: String,
+    /// How the number knows the box.
+    pub public_url: PublicUrl,
+    /// Where the box really listens, in plain HTTP, when that is not where `public_url` says. The requests name
+    /// and sign the public URL all the same.
+    pub connect_to: Option<SocketAddr>,
+    /// Path and query of the webhook that answers calls. Default `/webhook/incoming_call`.
+    pub incoming_path: String,
+    /// Path of the call-progress callback. Default `/webhook/call_status`; `None` for none.
+    pub status_path: Option<String>,
+    /// Which progress is told. Default all.
+    pub status_events: Vec<Progress>,
+    /// Absolute URL that is asked when the box does not answer or is not understood.
+    pub fallback_url: Option<String>,
+    /// How fast calls run.
+    pub pace: Pace,
+    /// Folder for stereo recordings, `<CallSid>.wav`. Without it nothing is recorded.
+    pub audio_folder: Option<PathBuf>,
+}
+
+impl CarrierConfig {
+    /// Returns the configuration for a box at `public_url`, everything else by default: an invented account, real
+    /// time, no recording.
+    pub fn for_box(public_url: PublicUrl, auth_token: impl Into<String>) -> Self {
+        Self {
+            account_sid: new_id("AC"),
+            auth_token: auth_token.into(),
+            public_url,
+            connect_to: None,
+            incoming_path: "/webhook/incoming_call".to_owned(),
+            status_path: Some("/webhook/call_status".to_owned()),
+            status_events: vec![Progress::Initiated, Progress::Ringing, Progress::Answered, Progress::Completed],
+            fallback_url: None,
+            pace: Pace::RealTime,
+            audio_folder: None,
+        }
+    }
+}
+
+/// A step in the life of a call that the box is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The call exists.
+    Initiated,
+    /// It rings.
+    Ringing,
+    /// It was answered.
+    Answered,
+    /// It is over.
+    Completed,
+}
+
+/// A carrier with a REST interface of its own on loopback. Any number of calls may run at once.
+#[derive(Debug)]
+pub struct Carrier {
+    exchange: Exchange,
+    api_address: SocketAddr,
+    stopping: CancellationToken,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+/// What all calls share.
+pub(crate) struct Exchange {
+    pub(crate) config: CarrierConfig,
+    pub(crate) client: BoxClient,
+    pub(crate) api: Api,
+    pub(crate) api_url: String,
+    pub(crate) voice: Arc<dyn CallerVoice>,
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange").field("public_url", &self.config.public_url).finish_non_exhaustive()
+    }
+}
+
+impl Carrier {
+    /// Starts a carrier whose REST interface listens on a free loopback port. `voice` speaks for callers, and for
+    /// the carrier itself in `<Say>`.
+    ///
+    /// # Cancellation safety
+    ///
+    /// May be dropped half way; nothing is left running.
+    pub async fn start(config: CarrierConfig, voice: Arc<dyn CallerVoice>) -> Result<Self, StartError> {
+        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.map_err(StartError::Listen)?;
+        Self::start_on(listener, config, voice)
+    }
+
+    /// Starts a carrier whose REST interface listens on `listener`, so that a box can be told its address before.
+    pub fn start_on(
+        listener: TcpListener,
+        config: CarrierConfig,
+        voice: Arc<dyn CallerVoice>,
+    ) -> Result<Self, StartError> {
+        let key = AuthKey::new(config.auth_token.as_bytes())?;
+        let wrong_key = AuthKey::new(format!("not {}", config.auth_token).as_bytes())?;
+        let client = BoxClient::new(key, wrong_key, config.public_url.clone(), config.connect_to)?;
+        let api = Api::new(config.account_sid.as_str(), &config.auth_token);
+        let api_address = listener.local_addr().map_err(StartError::Listen)?;
+        let stopping = CancellationToken::new();
+        let router = api.router();
+        let stopped = stopping.clone().cancelled_owned();
+        let server = tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await });
+        let api_url = format!("http://{api_address}");
+        let exchange = Exchange { config, client, api, api_url, voice };
+        Ok(Self { exchange, api_address, stopping, server })
+    }
+
+    /// Returns where the REST interface listens: `http://127.0.0.1:port`, in place of the real one's host.
+    pub fn api_url(&self) -> &str {
+        &self.exchange.api_url
+    }
+
+    /// Returns the address of the REST interface.
+    pub fn api_address(&self) -> SocketAddr {
+        self.api_address
+    }
+
+    /// Places one call and follows it to its end. Whatever the box does wrong is in the report, not an error.
+    ///
+    /// # Cancellation safety
+    ///
+    /// May be dropped half way: the socket closes, and the box is not told that the call is over.
+    pub async fn place(&self, script: &CallScript) -> Result<CallReport, CallError> {
+        let recorded = if self.exchange.config.audio_folder.is_some() { Recorded::Kept } else { Recorded::Dropped };
+        let sid = new_id("CA");
+        let call = LiveCall::prepare(&self.exchange, script, sid, recorded).await?;
+        call.run().await
+    }
+
+    /// Stops the REST interface and waits until it is gone.
+    pub async fn stop(mut self) -> Result<(), StopError> {
+        self.stopping.cancel();
+        (&mut self.server).await.map_err(StopError::Panicked)?.map_err(StopError::Serve)
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+        self.server.abort();
+    }
+}
+
+/// Why a carrier does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no port to listen on.
+    #[error("cannot listen on loopback")]
+    Listen(#[source] std::io::Error),
+    /// The auth token is empty.
+    #[error("the auth token is empty")]
+    Token(#[from] EmptyKeyError),
+    /// There is no HTTP client.
+    #[error("cannot make requests")]
+    Http(#[from] HttpError),
+}
+
+/// Why a call could not be placed or written down. What the box does wrong is no such reason.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// Step `step` of the script cannot be spoken.
+    #[error("step {step} of the script cannot be spoken")]
+    Voice {
+        /// Its number, from 0; those of `voicemail` follow those of `steps`.
+        step: usize,
+        /// Why not.
+        #[source]
+        source: VoiceError,
+    },
+    /// The thread that spoke panicked.
+    #[error("the voice panicked")]
+    VoicePanicked(#[source] tokio::task::JoinError),
+    /// The stereo recording cannot be written.
+    #[error("cannot write the recording of the call")]
+    Audio(#[from] AudioError),
+}
+
+/// Why a carrier did not stop as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// Its REST interface panicked.
+    #[error("the REST interface panicked")]
+    Panicked(#[source] tokio::task::JoinError),
+    /// Its REST interface failed.
+    #[error("the REST interface failed")]
+    Serve(#[source] std::io::Error),
+}
