@@ -1,8 +1,8 @@
 """Score an exported model folder on the held-out set with the int8 graphs, one thread, greedy, the language given.
 
-    python evaluate.py ../receptionist-mini [--set work/heldout] [--fp32 --checkpoint work/run1] [--errors 20]
+    python evaluate.py ../receptionist-mini [--set work/heldout] [--suffix ''] [--frames 3000] [--errors 20] [--json FILE]
 
-Prints the figures as a table and writes them to FOLDER/../train/work/scores.json. Word error rate = (substitutions + deletions + insertions) / words, after
+Prints the figures; --json also writes them to a file. Word error rate = (substitutions + deletions + insertions) / words, after
 each digit has been made a word of its own.
 """
 
@@ -95,8 +95,7 @@ def main() -> None:
     noise: dict[str, list[int]] = {}
     took, silent, spoken, shown = [], [], [], 0
     for file, language, kind, text, samples in read_set(arguments.set):
-        tongues = ["he", "en"] if language == "none" else [language]
-        for tongue in tongues[:1] if language != "none" else tongues:
+        for tongue in ["he", "en"] if language == "none" else [language]:
             heard, no_speech, milliseconds = listener.hear(samples, tongue, arguments.frames)
             took.append(milliseconds)
             wrong = distance(words(text), words(heard))

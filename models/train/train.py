@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import datetime
 import json
 import math
 import os
 import pathlib
 import random
+import subprocess
 import sys
 import time
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: its small products must not fight with training for the cores
-os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # on a busy machine a waiting thread is in the way
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
@@ -39,7 +41,7 @@ import tokenizer as tokenizer_module
 from whisper import Config, Whisper
 
 SEED = 20_261
-WIDTH, ENCODER_LAYERS, DECODER_LAYERS, HEADS = 192, 4, 2, 3
+WIDTH, ENCODER_LAYERS, DECODER_LAYERS, HEADS = 128, 4, 2, 4
 PEAK_RATE = 1.2e-3
 WARM_UP = 300
 CTC_SHARE = 0.3
@@ -57,15 +59,33 @@ def keep_memory() -> None:
         pass
 
 
-class Stream(torch.utils.data.IterableDataset):
-    def __init__(self, shared: pathlib.Path, tokenizer_file: str, frames: int, seed: int) -> None:
-        self.shared, self.tokenizer_file, self.frames, self.seed = shared, tokenizer_file, frames, seed
+class Team:
+    """The processes that train together. Rank 0 starts the others."""
 
-    def __iter__(self):
-        torch.set_num_threads(1)
-        worker = torch.utils.data.get_worker_info()
-        source = dataset.Source(self.shared, self.seed + (worker.id if worker else 0))
-        yield from dataset.Batches(source, Tokenizer.from_file(self.tokenizer_file), self.frames)
+    def __init__(self, rank: int, ranks: int, out: pathlib.Path) -> None:
+        self.ranks, self.others = ranks, []
+        if ranks == 1:
+            return
+        meeting = out.resolve() / "meeting"
+        if rank == 0:
+            meeting.unlink(missing_ok=True)
+            self.others = [subprocess.Popen([sys.executable, *sys.argv, "--rank", str(other)], start_new_session=True) for other in range(1, ranks)]
+        torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=ranks, timeout=datetime.timedelta(minutes=10))
+
+    def average_gradients(self, parameters: list[nn.Parameter], finish: bool) -> bool:
+        """Mean of the gradients over the ranks; true when any rank was told to finish."""
+        if self.ranks == 1:
+            return finish
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        flat = torch.cat([parameter.grad.flatten() for parameter in parameters] + [torch.tensor([float(finish)])])
+        torch.distributed.all_reduce(flat)
+        at = 0
+        for parameter in parameters:
+            parameter.grad.copy_(flat[at : at + parameter.numel()].view_as(parameter)).div_(self.ranks)
+            at += parameter.numel()
+        return bool(flat[-1] > 0)
 
 
 def rate(step: int, decay_from: int, decay: int) -> float:
@@ -112,8 +132,8 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--from", dest="start", type=pathlib.Path)
     parser.add_argument("--frames", type=int, default=10_000, help="mel frames in a batch")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--ranks", type=int, default=2, help="processes of one thread each; their gradients are averaged every step")
+    parser.add_argument("--rank", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--save-minutes", type=float, default=3)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--shared", type=pathlib.Path, default=HERE.parents[2] / "shared")
@@ -122,21 +142,25 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     random.seed(arguments.seed)
     np.random.seed(arguments.seed)
-    torch.set_num_threads(arguments.threads)
-    out = arguments.out
+    torch.set_num_threads(1)
+    out, main_rank = arguments.out, arguments.rank == 0
     out.mkdir(parents=True, exist_ok=True)
-    (out / "finish").unlink(missing_ok=True)
+    if main_rank:
+        (out / "finish").unlink(missing_ok=True)
+    team = Team(arguments.rank, arguments.ranks, out)
 
     if arguments.start:
         tokenizer = Tokenizer.from_file(str(arguments.start / "tokenizer.json"))
     else:
         tokenizer = tokenizer_module.build()
-    tokenizer.save(str(out / "tokenizer.json"))
+    if main_rank:
+        tokenizer.save(str(out / "tokenizer.json"))
     config = Config(
         d_model=WIDTH, encoder_layers=ENCODER_LAYERS, encoder_attention_heads=HEADS, encoder_ffn_dim=4 * WIDTH, decoder_layers=DECODER_LAYERS,
         decoder_attention_heads=HEADS, decoder_ffn_dim=4 * WIDTH, num_mel_bins=80, vocab_size=tokenizer.get_vocab_size(),
     )
-    folder.write_json(out, config, tokenizer_module.ids(tokenizer))
+    if main_rank:
+        folder.write_json(out, config, tokenizer_module.ids(tokenizer))
     model, head = Whisper(config), nn.Linear(WIDTH, len(dataset.CTC_ALPHABET) + 1)
     initialise(model)
     trained = [parameter for parameter in [*model.parameters(), *head.parameters()] if parameter.requires_grad]
@@ -155,8 +179,8 @@ def main() -> None:
     if not average:
         average = {name: parameters[name].detach().clone() for name in names}
 
-    stream = Stream(arguments.shared, str(out / "tokenizer.json"), arguments.frames, arguments.seed + first)
-    loader = iter(torch.utils.data.DataLoader(stream, batch_size=None, num_workers=arguments.workers, prefetch_factor=12))
+    source = dataset.Source(arguments.shared, arguments.seed + 10 * first + arguments.rank)
+    batches = iter(dataset.Batches(source, tokenizer, arguments.frames))
     last = first + arguments.steps
     decay = arguments.decay or arguments.steps // 4
     decay_from = last - decay
@@ -165,11 +189,12 @@ def main() -> None:
     step = first
     model.train()
     while step < last:
-        batch = next(loader)
+        batch = next(batches)
         for group in optimiser.param_groups:
             group["lr"] = rate(step, decay_from, decay)
         text, aligned = losses(model, head, batch, drop=0.0)
         (text + CTC_SHARE * aligned).backward()
+        finish = team.average_gradients(trained, (out / "finish").exists())
         nn.utils.clip_grad_norm_(trained, 1.0, foreach=True)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
@@ -179,18 +204,19 @@ def main() -> None:
         seen += 1
         clips += batch.mel.shape[0]
         sums = [sums[0] + text.item(), sums[1] + aligned.item()]
-        if seen % 50 == 0:
+        if seen % 50 == 0 and main_rank:
             minutes = (time.monotonic() - began) / 60
-            print(f"step {step}/{last} text {sums[0] / 50:.4f} ctc {sums[1] / 50:.4f} rate {rate(step, decay_from, decay):.2e} clips {clips} minutes {minutes:.1f}", flush=True)
+            print(f"step {step}/{last if last < 900_000 else '-'} text {sums[0] / 50:.4f} ctc {sums[1] / 50:.4f} rate {rate(step, decay_from, decay):.2e} clips {clips * arguments.ranks} minutes {minutes:.1f}", flush=True)
             if not math.isfinite(sums[0]):
                 sys.exit("the loss is not finite")
+        if seen % 50 == 0:
             sums = [0.0, 0.0]
-        if (out / "finish").exists() and step < decay_from:
+        if finish and step < decay_from:
             decay_from, last = step, step + decay
-        if time.monotonic() - saved > arguments.save_minutes * 60 or step == last:
+        if main_rank and (time.monotonic() - saved > arguments.save_minutes * 60 or step == last):
             saved = time.monotonic()
-            record = {"steps": step, "first": first, "clips": clips, "decay_from": decay_from, "decay": decay, "seed": arguments.seed, "frames": arguments.frames,
-                      "minutes": round((saved - began) / 60, 1), "threads": arguments.threads}
+            record = {"steps": step, "first": first, "clips": clips * arguments.ranks, "decay_from": decay_from, "decay": decay, "seed": arguments.seed, "frames": arguments.frames,
+                      "minutes": round((saved - began) / 60, 1), "ranks": arguments.ranks}
             save(out, average, model, head, optimiser, step, record)
 
 
