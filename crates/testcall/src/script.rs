@@ -294,3 +294,6 @@ const fn one_frame() -> Duration {
 const fn once() -> u32 {
     1
 }
+
+#[cfg(test)]
+mod tests;
