@@ -70,7 +70,8 @@ impl FromStr for PublicUrl {
             (None, Some(rest)) => (false, rest),
             (None, None) => return Err(E::Scheme),
         };
-        if let Some(at) = text.find(|c: char| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`')) {
+        if let Some(at) = text.find(|c: char| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`'))
+        {
             return Err(E::Character { at });
         }
         if rest.contains(['?', '#']) {

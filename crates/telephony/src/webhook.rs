@@ -84,7 +84,10 @@ impl VerifiedWebhook {
 
 impl fmt::Debug for VerifiedWebhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifiedWebhook").field("path", &self.path).field("params", &self.params).finish_non_exhaustive()
+        f.debug_struct("VerifiedWebhook")
+            .field("path", &self.path)
+            .field("params", &self.params)
+            .finish_non_exhaustive()
     }
 }
 

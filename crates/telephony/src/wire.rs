@@ -419,8 +419,7 @@ fn stream_id(params: &Params) -> Result<Option<StreamId>, FieldError> {
 /// Reads the recording, if there is one.
 fn recording(params: &Params) -> Result<Option<RecordingRef>, FieldError> {
     let Some(id) = params.optional("RecordingSid")? else { return Ok(None) };
-    let id =
-        id.parse().map_err(|_error| FieldError::Unexpected { field: "RecordingSid", expected: EXPECTED_ID })?;
+    let id = id.parse().map_err(|_error| FieldError::Unexpected { field: "RecordingSid", expected: EXPECTED_ID })?;
     let url = params.optional("RecordingUrl")?.map(str::to_owned);
     Ok(Some(RecordingRef { id, url, duration: seconds(params, "RecordingDuration")? }))
 }

@@ -30,7 +30,9 @@ pub enum WriteError {
         bytes: usize,
     },
     /// A stream parameter is longer than the carrier takes.
-    #[error("stream parameter {name:?} has {chars} characters with its value, expected fewer than {MAX_PARAMETER_CHARS}")]
+    #[error(
+        "stream parameter {name:?} has {chars} characters with its value, expected fewer than {MAX_PARAMETER_CHARS}"
+    )]
     ParameterTooLong {
         /// Name of the parameter.
         name: String,
@@ -166,8 +168,7 @@ fn say_to_xml(say: &Say, xml: &mut Xml) -> Result<(), WriteError> {
 }
 
 fn connect_to_xml(connect: &Connect, xml: &mut Xml) -> Result<(), WriteError> {
-    let attributes =
-        Attributes::default().text("action", connect.action.as_deref()).method("method", connect.method);
+    let attributes = Attributes::default().text("action", connect.action.as_deref()).method("method", connect.method);
     xml.element("Connect", attributes, |xml| stream_to_xml(&connect.stream, xml))
 }
 

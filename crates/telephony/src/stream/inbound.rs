@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use units::{CallId, Pii};
@@ -437,9 +437,9 @@ fn json_error(error: &serde_json::Error) -> FrameError {
     let (line, column) = (error.line(), error.column());
     match error.classify() {
         serde_json::error::Category::Data => FrameError::WrongType { line, column },
-        serde_json::error::Category::Io
-        | serde_json::error::Category::Syntax
-        | serde_json::error::Category::Eof => FrameError::NotJson { line, column },
+        serde_json::error::Category::Io | serde_json::error::Category::Syntax | serde_json::error::Category::Eof => {
+            FrameError::NotJson { line, column }
+        }
     }
 }
 
