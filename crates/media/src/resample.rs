@@ -2,7 +2,7 @@
 //!
 //! The work is done by rubato: in the frequency domain where the two rates have a short common block (8, 16, 22.05,
 //! 24, 44.1 and 48 kHz among each other), by sinc interpolation otherwise. The delay of the filter is taken off at the
-//! beginning and given back by [`Resampler::finish`], so that what comes out lines up with what went in, to half a sample of the input.
+//! beginning and given back by [`Resampler::finish`], so that what comes out lines up with what went in, to less than one sample.
 
 use std::fmt;
 use std::time::Duration;

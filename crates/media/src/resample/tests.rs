@@ -13,9 +13,10 @@ const RATES: [u32; 8] = [8_000, 11_025, 16_000, 22_050, 24_000, 44_100, 48_000, 
 
 #[test]
 fn tones_of_a_voice_keep_their_level_and_their_place() {
-    // 20 ms of 22.05 kHz are an odd number of samples: the filter's middle lies between two of them.
+    // 20 ms of 22.05 kHz are an odd number of samples: the filter's middle lies between two of them. The delay of the
+    // sinc filter is cut to whole samples of the output.
     let cases = [(8_000, 16_000, 0.0), (16_000, 8_000, 0.0), (22_050, 8_000, 0.5), (24_000, 8_000, 0.0)];
-    for (from, to, samples_off) in cases.into_iter().chain([(8_000, 12_345, 0.0)]) {
+    for (from, to, samples_off) in cases.into_iter().chain([(8_000, 12_345, 0.65)]) {
         for frequency_hz in [200.0, 1_000.0, 2_000.0, 3_000.0, 3_400.0] {
             let made = convert(&tone(frequency_hz, from, 1.0), rate(from), rate(to)).unwrap();
             let expected = tone(frequency_hz, to, 1.0);
