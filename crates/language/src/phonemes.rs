@@ -143,8 +143,7 @@ pub enum Token {
 /// Reads a text: pointed Hebrew, words of other scripts, punctuation.
 pub fn phonemes(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
-    let plain = text;
-    for piece in plain.split(|c: char| c.is_whitespace() || matches!(c, '\u{5be}' | '-' | '\u{2010}' | '\u{2011}' | '/')) {
+    for piece in text.split(|c: char| c.is_whitespace() || matches!(c, '\u{5be}' | '-' | '\u{2010}' | '\u{2011}' | '/')) {
         push_piece(&mut tokens, piece);
     }
     tokens
@@ -164,6 +163,16 @@ pub fn foreign_words(tokens: &[Token]) -> Vec<&str> {
 /// Returns the text without points, stress and cantillation marks.
 pub fn strip_niqqud(text: &str) -> String {
     text.chars().filter(|c| !letters::is_mark(*c)).collect()
+}
+
+/// Whether `c` is one of the Hebrew letters, final forms among them.
+pub(crate) const fn is_hebrew_letter(c: char) -> bool {
+    letters::is_letter(c)
+}
+
+/// Whether `c` is a point or an accent on a Hebrew letter.
+pub(crate) const fn is_hebrew_mark(c: char) -> bool {
+    letters::is_mark(c)
 }
 
 fn push_piece(tokens: &mut Vec<Token>, piece: &str) {

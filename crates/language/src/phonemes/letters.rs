@@ -22,7 +22,7 @@ pub(super) enum Point {
 }
 
 impl Point {
-    fn of(mark: char) -> Option<Self> {
+    pub(super) fn of(mark: char) -> Option<Self> {
         Some(match mark {
             '\u{5b0}' => Self::Shva,
             '\u{5b1}' => Self::HatafSegol,

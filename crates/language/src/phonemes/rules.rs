@@ -83,8 +83,11 @@ pub(super) fn read(letters: &[Letter]) -> Reading {
 fn vav_vowel(letters: &[Letter], i: usize) -> Option<Vowel> {
     let vav = *letters.get(i).filter(|letter| letter.base == 'ו' && !letter.geresh)?;
     let before = i.checked_sub(1).and_then(|at| letters.get(at));
-    let carries = before.is_none_or(|before| before.point.is_none() && !(before.base == 'ו' && before.dagesh));
+    let carries = before.is_none_or(|before| before.point.is_none() && !(before.base == 'ו' && i > 1 && vav_vowel(letters, i - 1).is_some()));
+    let before_shuruk = i > 0 && letters.get(i + 1).is_some_and(|next| next.base == 'ו' && next.dagesh && next.point.is_none());
     match vav.point {
+        // Of two vavs with a dot the first is the consonant: תִּיוּוּךְ.
+        None if vav.dagesh && before_shuruk => None,
         None if vav.dagesh && carries => Some(Vowel::U),
         Some(Point::Holam) if !vav.dagesh && before.is_some() && carries => Some(Vowel::O),
         None if !vav.dagesh => {

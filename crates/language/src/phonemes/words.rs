@@ -7,20 +7,36 @@ use super::letters::{self, Letter};
 
 /// Returns how many syllables from the end the stress of a listed word lies (0 is the last), prefixes aside.
 pub(super) fn stress_from_end(letters: &[Letter]) -> Option<usize> {
-    let word: Vec<char> = letters.iter().map(|letter| letter.base).collect();
     for skip in 0..=3_usize {
-        let rest = word.get(skip..).unwrap_or_default();
-        let prefix = word.get(..skip).unwrap_or_default();
-        if rest.len() < 3 || !prefix.iter().all(|c| is_prefix(*c)) {
+        let rest = letters.get(skip..).unwrap_or_default();
+        let prefix = letters.get(..skip).unwrap_or_default();
+        if rest.len() < 3 || !prefix.iter().all(|letter| is_prefix(letter.base)) {
             break;
         }
         for (from_end, list) in [(0, LAST), (1, LAST_BUT_ONE), (2, LAST_BUT_TWO)] {
-            if list.split_whitespace().any(|entry| entry.chars().eq(rest.iter().copied())) {
+            if list.split_whitespace().any(|entry| spells(entry, rest)) {
                 return Some(from_end);
             }
         }
     }
     None
+}
+
+/// Whether `letters` are those of `entry`, and their points too where the entry has some.
+fn spells(entry: &str, letters: &[Letter]) -> bool {
+    let mut rest = letters.iter();
+    for c in entry.chars() {
+        if letters::is_mark(c) {
+            let so_far = letters.len() - rest.len();
+            let point = letters::Point::of(c);
+            if so_far.checked_sub(1).and_then(|at| letters.get(at)).and_then(|letter| letter.point) != point {
+                return false;
+            }
+        } else if rest.next().map(|letter| letter.base) != Some(c) {
+            return false;
+        }
+    }
+    rest.len() == 0
 }
 
 const fn is_prefix(c: char) -> bool {
@@ -32,17 +48,15 @@ const LAST: &str = "אשתי ביתי תחתי בתי אחותי נתנו קנו
     חברתי זכותי דעתי לדעתי כוונתי";
 
 /// Stress on the last syllable but one where no pattern shows it: names, months, loanwords, everyday words.
-const LAST_BUT_ONE: &str = "ערב בוקר צוהר ארבע שבע תשע שמונה חמש כמה למה איפה אלה אלו אילו האלה ככה לילה הלילה הביתה קדימה \
-    למעלה למטה אחורה ימינה שמאלה החוצה פנימה הלאה צפונה דרומה יאללה סבבה באסה אוקי אחלה \
-    דני רוני שרה יוסי משה אבי רותי דנה נועה שירה מאיה אורי לוי כהן חנה אסתר רבקה לאה רינה מירי שושי מוטי אלי גדי שלמה \
-    אורנה ענת דינה טליה נטליה מיכאלה סיגל רחלי איציק דודי שוקי צביקה יענקלה חיים יפה מאירה גילה אופירה איריס אורית \
-    טלי לימור יעלה ליאת מאיר גולן פרידמן גולדברג רוזנברג שפירא קפלן קליין פלד גבאי אזולאי עמר אוחנה \
-    ינואר פברואר יוני יולי אוגוסט ספטמבר אוקטובר נובמבר דצמבר \
-    טלפון אינטרנט פקס קפה הלו מייל אימייל אופיס מרקט סופר בנק פיצה קופי סטודיו וילה גרופ פלוס מינוס וואטסאפ ווצאפ נט גוגל \
-    חיפה נתניה תקווה באו באה שמו גרה אנחנו ממנה ממנו הנה לכן שמונים־ תכף אולי־ אחר־ מסי בסי פתאום־ ביטון־ אריה־";
+const LAST_BUT_ONE: &str = "ערב בוקר ארבע שבע תשע שמונֶה חמש כמה למה איפה אלה אלו אילו ככה לילה הביתה קדימה למעלה למטה אחורה \
+    ימינה שמאלה החוצה פנימה הלאה צפונה דרומה יאללה סבבה באסה אחלה אנחנו ממנה ממנו באו באה גרה תכף \
+    דני רוני שרה יוסי משה אבי רותי דנה נועה שירה מאיה אורי לוי כהן חנה אסתר רבקה לאה רינה מירי שושי מוטי אלי גדי שלמה אורנה \
+    דינה טליה נטליה מיכאלה רחלי איציק דודי שוקי צביקה יענקלה חיים גילה אופירה איריס טלי לימור יעלה גולן פרידמן גולדברג \
+    רוזנברג שפירא קפלן קליין פלד ביטון פרץ נתניה חיפה תקווה \
+    יוני יולי אוגוסט ספטמבר אוקטובר נובמבר דצמבר אימייל אופיס מרקט סופר פיצה קופי סטודיו וילה פלוס מינוס וואטסאפ ווצאפ גוגל";
 
 /// Stress on the third syllable from the end.
-const LAST_BUT_TWO: &str = "אוניברסיטה־ אמריקה אפריקה מטמטיקה מוסיקה מוזיקה פיזיקה פוליטיקה קליניקה אלקטרוניקה טכניקה";
+const LAST_BUT_TWO: &str = "ינואר פברואר טלפון אינטרנט אמריקה אפריקה מתמטיקה מוסיקה מוזיקה פיזיקה פוליטיקה קליניקה אלקטרוניקה טכניקה";
 
 /// Returns `word`, which carries no points, with points: from the list, also behind prefixes.
 pub(super) fn point(word: &str) -> Option<String> {
