@@ -1,21 +1,17 @@
-//! Sounds in files and answers, to and from the line's 8 kHz.
+//! Sounds in files and answers, to and from the line: 8 kHz, G.711 µ-law.
 
-use std::io::Cursor;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
+use media::g711::Law;
+use media::resample::{ResampleError, convert_i16};
+use media::wav::{ReadError, TooLongError, Wav, encode_pcm16};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+use units::SampleRate;
 
 use crate::line::Stereo;
-
-/// The rate of the line.
-const LINE_RATE_HZ: u32 = 8_000;
-
-/// The longest sound that is read: one hour at the line's rate.
-const LONGEST: usize = 3_600 * 8_000;
 
 /// How long decoding an MP3 may take.
 const DECODE_DEADLINE: Duration = Duration::from_secs(10);
@@ -23,20 +19,18 @@ const DECODE_DEADLINE: Duration = Duration::from_secs(10);
 /// Why a sound cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum AudioError {
-    /// The file or answer is not a WAV file that we read, or cannot be written.
-    #[error("not a WAV file of 16 bit PCM")]
-    Wav(#[from] hound::Error),
-    /// It is a WAV file of another kind.
-    #[error("expected 16 bit PCM, found {bits} bit {format}")]
-    Format {
-        /// Bits per sample.
-        bits: u16,
-        /// Integer or float.
-        format: &'static str,
-    },
-    /// It is longer than an hour.
-    #[error("sound is longer than an hour")]
-    TooLong,
+    /// The file cannot be read or written.
+    #[error("cannot read or write the file")]
+    File(#[from] std::io::Error),
+    /// It is not a WAV file that can be played.
+    #[error("not a WAV file that can be played")]
+    Wav(#[from] ReadError),
+    /// It cannot be brought to the line's rate.
+    #[error("cannot be brought to 8 kHz")]
+    Rate(#[from] ResampleError),
+    /// It is too long for a WAV file.
+    #[error("too long for a WAV file")]
+    TooLong(#[from] TooLongError),
     /// There is nothing in it.
     #[error("sound is empty")]
     Empty,
@@ -51,61 +45,54 @@ pub enum AudioError {
     ContentType,
 }
 
-/// Reads a WAV file: 16 bit PCM, any rate; of several channels the first.
+/// Reads a WAV file, any rate, channels mixed into one, to the line's rate.
 pub(crate) fn read_wav_file(path: &Path) -> Result<Vec<i16>, AudioError> {
-    read_wav(WavReader::open(path)?)
+    read_wav(&std::fs::read(path)?)
 }
 
 /// Decodes what `<Play>` fetched.
 pub(crate) async fn decode(content_type: Option<&str>, body: &[u8]) -> Result<Vec<i16>, AudioError> {
     let kind = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
     match kind {
-        "audio/wav" | "audio/wave" | "audio/x-wav" | "audio/vnd.wave" => read_wav(WavReader::new(Cursor::new(body))?),
-        "audio/mpeg" | "audio/mp3" => read_wav(WavReader::new(Cursor::new(mp3_to_wav(body).await?))?),
+        "audio/wav" | "audio/wave" | "audio/x-wav" | "audio/vnd.wave" => read_wav(body),
+        "audio/mpeg" | "audio/mp3" => read_wav(&mp3_to_wav(body).await?),
         _ => Err(AudioError::ContentType),
     }
 }
 
-/// Writes both sides of a call.
-pub(crate) fn write_stereo(path: &Path, stereo: &Stereo) -> Result<(), AudioError> {
-    let mut writer = WavWriter::create(path, spec(2))?;
-    for (left, right) in stereo.left.iter().zip(&stereo.right) {
-        writer.write_sample(*left)?;
-        writer.write_sample(*right)?;
-    }
-    Ok(writer.finalize()?)
+/// Returns both sides of a call as a WAV file.
+pub(crate) fn stereo_wav(stereo: &Stereo) -> Result<Vec<u8>, AudioError> {
+    let mut both = Vec::new();
+    media::pcm::interleave(&stereo.left, &stereo.right, &mut both);
+    Ok(encode_pcm16(&both, 2, SampleRate::HZ_8000)?)
 }
 
 /// Returns samples at the line's rate as a WAV file.
 pub(crate) fn mono_wav(samples: &[i16]) -> Result<Vec<u8>, AudioError> {
-    let mut file = Cursor::new(Vec::new());
-    let mut writer = WavWriter::new(&mut file, spec(1))?;
-    for sample in samples {
-        writer.write_sample(*sample)?;
-    }
-    writer.finalize()?;
-    Ok(file.into_inner())
+    Ok(encode_pcm16(samples, 1, SampleRate::HZ_8000)?)
 }
 
-const fn spec(channels: u16) -> WavSpec {
-    WavSpec { channels, sample_rate: LINE_RATE_HZ, bits_per_sample: 16, sample_format: SampleFormat::Int }
+/// Returns samples as the line carries them.
+pub(crate) fn to_mulaw(samples: &[i16]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Law::Mu.encode_into(samples, &mut bytes);
+    bytes
 }
 
-fn read_wav<R: std::io::Read>(mut reader: WavReader<R>) -> Result<Vec<i16>, AudioError> {
-    let spec = reader.spec();
-    if (spec.bits_per_sample, spec.sample_format) != (16, SampleFormat::Int) {
-        let format = if spec.sample_format == SampleFormat::Int { "integers" } else { "floats" };
-        return Err(AudioError::Format { bits: spec.bits_per_sample, format });
-    }
-    if usize::try_from(reader.duration()).unwrap_or(usize::MAX) / (spec.sample_rate as usize).max(1) > LONGEST / 8_000 {
-        return Err(AudioError::TooLong);
-    }
-    let first = reader.samples::<i16>().step_by(usize::from(spec.channels.max(1)));
-    let samples = first.collect::<Result<Vec<i16>, _>>()?;
+/// Returns what the line carries as samples.
+pub(crate) fn from_mulaw(bytes: &[u8]) -> Vec<i16> {
+    let mut samples = Vec::new();
+    Law::Mu.decode_into(bytes, &mut samples);
+    samples
+}
+
+fn read_wav(file: &[u8]) -> Result<Vec<i16>, AudioError> {
+    let wav = Wav::parse(file)?;
+    let samples = wav.mono();
     if samples.is_empty() {
         return Err(AudioError::Empty);
     }
-    Ok(to_line_rate(samples, spec.sample_rate))
+    Ok(convert_i16(&samples, wav.spec().rate, SampleRate::HZ_8000)?)
 }
 
 /// Has `lame` decode an MP3 file: a program of its own, so that nothing of it is linked.
@@ -137,9 +124,4 @@ async fn mp3_to_wav(body: &[u8]) -> Result<Vec<u8>, AudioError> {
         Err(late) => return Err(AudioError::Lame(std::io::Error::new(std::io::ErrorKind::TimedOut, late))),
     };
     if output.status.success() && !output.stdout.is_empty() { Ok(output.stdout) } else { Err(AudioError::Mp3) }
-}
-
-/// Brings samples to the line's rate.
-fn to_line_rate(samples: Vec<i16>, _rate_hz: u32) -> Vec<i16> {
-    samples
 }

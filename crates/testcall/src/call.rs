@@ -10,10 +10,9 @@ use tokio::task::JoinSet;
 use units::CallId;
 
 use crate::api::CallUpdate;
-use crate::audio;
+use crate::audio::{self, AudioError};
 use crate::caller::{Caller, CallerNote, ReadyStep, WhenDone};
 use crate::carrier::{CallError, Exchange, Progress};
-use crate::codec;
 use crate::http::{Answer, HttpError, Method, timed};
 use crate::line::{Line, LineTime, Recorded};
 use crate::measure;
@@ -411,7 +410,7 @@ impl<'a> LiveCall<'a> {
         let stereo = self.line.into_recording();
         if let (Some(folder), Some(stereo)) = (&self.exchange.config.audio_folder, stereo) {
             let path = folder.join(format!("{}.wav", self.sid));
-            audio::write_stereo(&path, &stereo)?;
+            tokio::fs::write(&path, audio::stereo_wav(&stereo)?).await.map_err(AudioError::File)?;
             report.audio = Some(path);
         }
         Ok(report)
@@ -456,17 +455,20 @@ async fn render(exchange: &Exchange, steps: &[Step], first: usize) -> Result<Vec
         match step {
             Step::Say { text, language } => {
                 let spoken = speak(exchange, text.reveal(), *language).await?.map_err(failed)?;
-                ready.push(ReadyStep::Audio(codec::encode(&spoken)));
+                ready.push(ReadyStep::Audio(audio::to_mulaw(&spoken)));
             }
             Step::Interrupt { text, language, after } => {
                 let spoken = speak(exchange, text.reveal(), *language).await?.map_err(failed)?;
                 let limit = Step::INTERRUPT_LIMIT;
                 ready.push(ReadyStep::WaitUntilAgentSpeaks { lasting: *after, limit });
-                ready.push(ReadyStep::Audio(codec::encode(&spoken)));
+                ready.push(ReadyStep::Audio(audio::to_mulaw(&spoken)));
             }
             Step::PlayWav { path } => {
-                let samples = audio::read_wav_file(path).map_err(|error| failed(error.into()))?;
-                ready.push(ReadyStep::Audio(codec::encode(&samples)));
+                let path = path.clone();
+                let reading = tokio::task::spawn_blocking(move || audio::read_wav_file(&path));
+                let samples =
+                    reading.await.map_err(CallError::VoicePanicked)?.map_err(|error| failed(error.into()))?;
+                ready.push(ReadyStep::Audio(audio::to_mulaw(&samples)));
             }
             Step::WaitForAgentToFinish { quiet, limit } => {
                 ready.push(ReadyStep::WaitForAgentToFinish { quiet: *quiet, limit: *limit });

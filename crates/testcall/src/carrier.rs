@@ -8,6 +8,7 @@ use telephony::{AccountId, AuthKey, EmptyKeyError, PublicUrl};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use units::CallId;
 
 use crate::api::Api;
 use crate::audio::AudioError;
@@ -63,6 +64,11 @@ impl CarrierConfig {
             audio_folder: None,
         }
     }
+}
+
+/// Returns a new name for a call.
+pub fn new_call_id() -> CallId {
+    new_id("CA")
 }
 
 /// A step in the life of a call that the box is told of.
@@ -144,15 +150,28 @@ impl Carrier {
         self.api_address
     }
 
+    /// Returns the account.
+    pub fn account_sid(&self) -> &AccountId {
+        &self.exchange.config.account_sid
+    }
+
     /// Places one call and follows it to its end. Whatever the box does wrong is in the report, not an error.
     ///
     /// # Cancellation safety
     ///
     /// May be dropped half way: the socket closes, and the box is not told that the call is over.
     pub async fn place(&self, script: &CallScript) -> Result<CallReport, CallError> {
+        self.place_as(new_call_id(), script).await
+    }
+
+    /// Places one call under a name made before, so that others can follow it while it goes on.
+    ///
+    /// # Cancellation safety
+    ///
+    /// As [`Carrier::place`].
+    pub async fn place_as(&self, call_id: CallId, script: &CallScript) -> Result<CallReport, CallError> {
         let recorded = if self.exchange.config.audio_folder.is_some() { Recorded::Kept } else { Recorded::Dropped };
-        let sid = new_id("CA");
-        let call = LiveCall::prepare(&self.exchange, script, sid, recorded).await?;
+        let call = LiveCall::prepare(&self.exchange, script, call_id, recorded).await?;
         call.run().await
     }
 

@@ -72,6 +72,7 @@ impl BoxClient {
         base: PublicUrl,
         connect_to: Option<SocketAddr>,
     ) -> Result<Self, HttpError> {
+        provide_cryptography();
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_DEADLINE)
             .timeout(EXCHANGE_DEADLINE)
@@ -150,6 +151,15 @@ impl BoxClient {
             Signing::WrongKey => Some(self.wrong_signer.sign(url, params)),
             Signing::Missing => None,
         }
+    }
+}
+
+/// Chooses the implementation behind TLS for this process, unless the program has chosen one.
+fn provide_cryptography() {
+    if rustls::crypto::CryptoProvider::get_default().is_none()
+        && rustls::crypto::ring::default_provider().install_default().is_err()
+    {
+        tracing::trace!("somebody else was faster to choose the cryptography");
     }
 }
 

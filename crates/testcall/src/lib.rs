@@ -29,7 +29,6 @@ mod audio;
 mod call;
 pub mod caller;
 mod carrier;
-mod codec;
 mod http;
 pub mod line;
 pub mod measure;
@@ -44,7 +43,7 @@ mod verbs;
 mod voice;
 
 pub use crate::audio::AudioError;
-pub use crate::carrier::{CallError, Carrier, CarrierConfig, Progress, StartError, StopError};
+pub use crate::carrier::{CallError, Carrier, CarrierConfig, Progress, StartError, StopError, new_call_id};
 pub use crate::http::{CONNECT_DEADLINE, EXCHANGE_DEADLINE, HttpError, LONGEST_MARKUP};
 pub use crate::line::LineTime;
 pub use crate::pace::Pace;

@@ -6,10 +6,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use media::g711::decode_mulaw;
 use serde::{Deserialize, Serialize, Serializer};
 use units::{SampleCount, SampleRate};
 
-use crate::codec;
 use crate::playout::FRAME_SAMPLES;
 
 /// A sample at or above this magnitude (of 32,768) is heard: -40 dBFS, well above the quantisation noise of G.711
@@ -97,8 +97,8 @@ impl Line {
         note_speech(&mut self.caller, self.position, caller);
         let agent_heard = note_speech(&mut self.agent, self.position, agent);
         if let Some(stereo) = &mut self.recording {
-            stereo.left.extend(caller.iter().map(|byte| codec::decode(*byte)));
-            stereo.right.extend(agent.iter().map(|byte| codec::decode(*byte)));
+            stereo.left.extend(caller.iter().map(|byte| decode_mulaw(*byte)));
+            stereo.right.extend(agent.iter().map(|byte| decode_mulaw(*byte)));
         }
         self.position = self.position.plus_samples(FRAME_SAMPLES);
         agent_heard
@@ -136,7 +136,7 @@ pub enum Recorded {
 
 /// Returns the samples from the first audible one to the last, or `None` if there is none.
 pub fn loud_range(mulaw: &[u8]) -> Option<Range<usize>> {
-    let loud = |byte: &u8| codec::decode(*byte).unsigned_abs() >= AUDIBLE.unsigned_abs();
+    let loud = |byte: &u8| decode_mulaw(*byte).unsigned_abs() >= AUDIBLE.unsigned_abs();
     let first = mulaw.iter().position(loud)?;
     let last = mulaw.iter().rposition(loud)?;
     Some(first..last + 1)

@@ -7,7 +7,6 @@ use telephony::{Digit, Params};
 
 use crate::audio;
 use crate::call::{Interrupted, LiveCall, Next, method_of, resolve};
-use crate::codec;
 use crate::line::loud_range;
 use crate::playout::{FRAME, FRAME_SAMPLES, MULAW_SILENCE};
 use crate::report::{Ended, Happened, RecordEnd, RecordingReport};
@@ -51,7 +50,7 @@ impl LiveCall<'_> {
             Some(Trim::TrimSilence) | None => recorded.mulaw.get(spoken).unwrap_or_default(),
         };
         let sid = new_sid("RE");
-        let samples: Vec<i16> = kept.iter().map(|byte| codec::decode(*byte)).collect();
+        let samples = audio::from_mulaw(kept);
         let seconds = samples.len().div_ceil(8_000);
         match audio::mono_wav(&samples) {
             Ok(wav) => self.exchange.api.keep_recording(&sid, wav),
@@ -166,5 +165,5 @@ impl LiveCall<'_> {
 fn beep() -> Vec<u8> {
     let samples: Vec<i16> =
         (0..BEEP_FRAMES * FRAME_SAMPLES).map(|n| if (n / 4).is_multiple_of(2) { 4_000 } else { -4_000 }).collect();
-    codec::encode(&samples)
+    audio::to_mulaw(&samples)
 }

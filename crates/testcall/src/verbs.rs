@@ -8,7 +8,6 @@ use units::Language;
 
 use crate::audio;
 use crate::call::{Interrupted, LiveCall, Next, method_of, resolve, speak};
-use crate::codec;
 use crate::playout::{FRAME, FRAME_SAMPLES, MULAW_SILENCE};
 use crate::report::{Ended, Happened};
 use crate::script::DialAnswer;
@@ -69,7 +68,7 @@ impl LiveCall<'_> {
         };
         match sound {
             Ok(samples) => {
-                let bytes = codec::encode(&samples);
+                let bytes = audio::to_mulaw(&samples);
                 for _ in 0..times(play.repeat) {
                     self.play_audio(&bytes).await?;
                 }
@@ -86,7 +85,7 @@ impl LiveCall<'_> {
         }
         let language = say.language.as_deref().and_then(|tag| tag.parse().ok()).unwrap_or(Language::English);
         let bytes = match speak(self.exchange, &say.text, language).await {
-            Ok(Ok(samples)) => codec::encode(&samples),
+            Ok(Ok(samples)) => audio::to_mulaw(&samples),
             // Without a voice the line is silent as long as the text would take.
             Ok(Err(_)) | Err(_) => vec![MULAW_SILENCE; say.text.chars().count() * SAMPLES_PER_CHARACTER],
         };

@@ -39,10 +39,10 @@ fn pauses_between_words_do_not_end_speech_longer_ones_do() {
 
 #[test]
 fn what_is_softer_than_the_threshold_is_not_heard() {
-    let soft = crate::codec::encode(&[300; 50]);
+    let soft = crate::audio::to_mulaw(&[300; 50]);
     assert_eq!(loud_range(&soft), None);
     let mut voice = soft;
-    voice.extend(crate::codec::encode(&[-2_000; 3]));
+    voice.extend(crate::audio::to_mulaw(&[-2_000; 3]));
     voice.push(MULAW_SILENCE);
     assert_eq!(loud_range(&voice), Some(50..53));
 }
