@@ -22,8 +22,8 @@ demo: release ## Start the box on loopback and place four test calls.
 	@$(with_library) $(kolbox) demo
 
 .PHONY: run
-run: release ## Serve calls, configured by KOLBOX_CONFIG or the defaults.
-	@$(with_library) $(kolbox) run
+run: release ## Serve calls: with KOLBOX_CONFIG if set, else on loopback with development credentials.
+	@$(with_library) $(kolbox) run $(if $(KOLBOX_CONFIG),,--development)
 
 .PHONY: bench
 bench: release ## Print the figures of the design beside their targets.

@@ -117,9 +117,7 @@ async fn update_call(
     };
     let update = match (form.first("Status"), form.first("Twiml"), form.first("Url")) {
         (Some("completed" | "canceled"), _, _) => CallUpdate::Complete,
-        (_, _, Some(url)) => {
-            CallUpdate::Fetch { url: url.to_owned(), by_get: form.first("Method") == Some("GET") }
-        }
+        (_, _, Some(url)) => CallUpdate::Fetch { url: url.to_owned(), by_get: form.first("Method") == Some("GET") },
         (_, Some(markup), None) => CallUpdate::Markup(markup.to_owned()),
         _ => return problem(StatusCode::BAD_REQUEST, 20_001, "nothing to change"),
     };

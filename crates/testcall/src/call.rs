@@ -466,8 +466,7 @@ async fn render(exchange: &Exchange, steps: &[Step], first: usize) -> Result<Vec
             Step::PlayWav { path } => {
                 let path = path.clone();
                 let reading = tokio::task::spawn_blocking(move || audio::read_wav_file(&path));
-                let samples =
-                    reading.await.map_err(CallError::VoicePanicked)?.map_err(|error| failed(error.into()))?;
+                let samples = reading.await.map_err(CallError::VoicePanicked)?.map_err(|error| failed(error.into()))?;
                 ready.push(ReadyStep::Audio(audio::to_mulaw(&samples)));
             }
             Step::WaitForAgentToFinish { quiet, limit } => {

@@ -118,12 +118,8 @@ impl Caller {
     /// Returns the next 20 ms of the caller, who has heard the agent in the last 20 ms, or not.
     pub fn tick(&mut self, agent_heard: bool) -> CallerFrame {
         self.hear(agent_heard);
-        let mut out = CallerFrame {
-            frame: [MULAW_SILENCE; FRAME_SAMPLES],
-            key: None,
-            hangs_up: false,
-            notes: Vec::new(),
-        };
+        let mut out =
+            CallerFrame { frame: [MULAW_SILENCE; FRAME_SAMPLES], key: None, hangs_up: false, notes: Vec::new() };
         // A step that is done hands over to the next within the same frame; the number of steps bounds the loop.
         while self.steps.front().is_some() {
             if !self.begun {

@@ -178,8 +178,7 @@ fn with_query(url: &str, query: &str) -> String {
 async fn read(request: reqwest::RequestBuilder, max: usize) -> Result<Answer, HttpError> {
     let mut response = request.send().await.map_err(HttpError::Exchange)?;
     let status = response.status().as_u16();
-    let content_type =
-        response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let mut body = Vec::new();
     while let Some(part) = response.chunk().await.map_err(HttpError::Exchange)? {
         if body.len().saturating_add(part.len()) > max {

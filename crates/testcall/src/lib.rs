@@ -49,11 +49,9 @@ pub use crate::line::LineTime;
 pub use crate::pace::Pace;
 pub use crate::playout::MarkEcho;
 pub use crate::report::{
-    CallReport, Ended, Event, Happened, RecordEnd, RecordingReport, RequestReport, StreamEnd, StreamReport,
-    TurnReport, Warning,
+    CallReport, Ended, Event, Happened, RecordEnd, RecordingReport, RequestReport, StreamEnd, StreamReport, TurnReport,
+    Warning,
 };
-pub use crate::script::{
-    CallScript, DialAnswer, Faults, Injected, Injection, ParameterFault, Signing, Step,
-};
+pub use crate::script::{CallScript, DialAnswer, Faults, Injected, Injection, ParameterFault, Signing, Step};
 pub use crate::stream::{CLOSE_DEADLINE, HANDSHAKE_DEADLINE, SEND_DEADLINE};
 pub use crate::voice::{CallerVoice, ToneVoice, VoiceError, WavVoice};

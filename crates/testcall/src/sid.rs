@@ -22,8 +22,7 @@ pub(crate) fn new_id<T: FromStr>(kind: &str) -> T {
 /// Returns a time as RFC 2822 writes it: `Sat, 21 Nov 2026 08:00:00 +0000`.
 pub(crate) fn rfc_2822(time: SystemTime) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (date, clock, days) = civil(time);
     let day_name = usize::try_from(days % 7).ok().and_then(|n| DAYS.get(n)).unwrap_or(&"Thu");
     let month = usize::try_from(date.1 - 1).ok().and_then(|n| MONTHS.get(n)).unwrap_or(&"Jan");

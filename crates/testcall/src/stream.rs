@@ -436,8 +436,7 @@ impl LiveStream {
     }
 
     fn stop(&mut self, call_id: &CallId) -> String {
-        let stop =
-            Stop { sequence: self.next_sequence(), stream_id: self.sid.clone(), call_id: Some(call_id.clone()) };
+        let stop = Stop { sequence: self.next_sequence(), stream_id: self.sid.clone(), call_id: Some(call_id.clone()) };
         InboundFrame::Stop(stop).encode()
     }
 

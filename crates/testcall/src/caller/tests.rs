@@ -26,8 +26,7 @@ fn what_is_said_goes_out_frame_by_frame_and_its_audible_part_is_noted() {
 
 #[test]
 fn the_caller_waits_until_the_agent_has_spoken_and_then_is_quiet() {
-    let wait =
-        ReadyStep::WaitForAgentToFinish { quiet: Duration::from_millis(60), limit: Duration::from_secs(10) };
+    let wait = ReadyStep::WaitForAgentToFinish { quiet: Duration::from_millis(60), limit: Duration::from_secs(10) };
     let heard = "..AA.AA....".chars().map(|c| c == 'A');
     assert_eq!(frames_until_hang_up(wait, heard), 9, "three quiet frames behind the second word");
 }

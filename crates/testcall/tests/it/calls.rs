@@ -44,7 +44,8 @@ async fn a_call_is_answered_greeted_connected_and_ended_in_the_carriers_order() 
     assert_eq!(numbers, ["0", "1", "2", "3"]);
     assert!(seen.iter().all(|seen| seen.believed), "every request is signed over the public URL");
 
-    let mut events: Vec<&str> = seen.iter().filter_map(|seen| seen.params.get("StreamEvent").map(String::as_str)).collect();
+    let mut events: Vec<&str> =
+        seen.iter().filter_map(|seen| seen.params.get("StreamEvent").map(String::as_str)).collect();
     events.sort_unstable();
     assert_eq!(events, ["stream-started", "stream-stopped"]);
 
@@ -128,8 +129,7 @@ async fn an_empty_recording_asks_nobody_and_falls_to_the_next_verb() {
 #[tokio::test]
 async fn hanging_up_in_the_message_counts_as_a_message() {
     let setting = Setting::new(&[(INCOMING, VOICEMAIL)], OnStream::Listen).await;
-    let script =
-        CallScript::default().with_voicemail([Step::say("call me back", Language::English), Step::Hangup {}]);
+    let script = CallScript::default().with_voicemail([Step::say("call me back", Language::English), Step::Hangup {}]);
     let report = setting.carrier.place(&script).await.unwrap();
     let (seen, _) = setting.end().await;
     assert_eq!(report.ended, Ended::ByCaller);
@@ -228,8 +228,7 @@ async fn frames_that_do_not_belong_there_are_sent_as_asked() {
 async fn a_dropped_socket_is_noted_and_the_call_goes_on_behind_connect() {
     let setting = Setting::new(&[(INCOMING, CONNECT)], OnStream::Listen).await;
     let faults = Faults { drop_socket_after: Some(Duration::from_millis(200)), ..Faults::default() };
-    let report =
-        setting.carrier.place(&CallScript::of([Step::wait_end()]).with_faults(faults)).await.unwrap();
+    let report = setting.carrier.place(&CallScript::of([Step::wait_end()]).with_faults(faults)).await.unwrap();
     let (seen, frames) = setting.end().await;
     assert_eq!(report.count(|what| *what == Happened::StreamClosed(StreamEnd::DroppedByScript)), 1);
     assert!(!frames.iter().any(|frame| frame.contains("\"stop\"")));
@@ -284,7 +283,10 @@ async fn redirects_dials_and_gathers_are_followed() {
     assert_eq!(verbs(&report), ["Redirect", "Gather", "Dial", "Reject"]);
     let of = |path: &str, name: &str| seen.iter().find(|seen| seen.path == path).unwrap().params[name].clone();
     assert_eq!(of("/chosen", "Digits"), "42");
-    assert_eq!((of("/dialled", "DialCallStatus"), of("/dialled", "DialCallDuration")), ("completed".into(), "3".into()));
+    assert_eq!(
+        (of("/dialled", "DialCallStatus"), of("/dialled", "DialCallDuration")),
+        ("completed".into(), "3".into())
+    );
 }
 
 #[tokio::test]

@@ -83,13 +83,8 @@ impl Setting {
                 (*path, format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>{verbs}</Response>"))
             })
             .collect();
-        let shared = Arc::new(Shared {
-            base: base.clone(),
-            pages,
-            on_stream,
-            seen: Mutex::default(),
-            frames: Mutex::default(),
-        });
+        let shared =
+            Arc::new(Shared { base: base.clone(), pages, on_stream, seen: Mutex::default(), frames: Mutex::default() });
         let router = Router::new()
             .route("/sound.wav", get(sound))
             .route("/stream", get(stream))
