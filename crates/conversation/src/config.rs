@@ -29,6 +29,23 @@ pub struct Config {
     pub phrases: Phrases,
 }
 
+impl Config {
+    /// Returns the configuration with what would make no sense made sensible, so that nothing later has to ask:
+    /// delays in their order, parts of at least two seconds, at least one digit.
+    #[must_use]
+    pub(crate) fn made_sensible(mut self) -> Self {
+        const SHORTEST_PART: Duration = Duration::from_secs(2);
+        let pauses = &mut self.endpointing;
+        pauses.max_delay = pauses.max_delay.max(pauses.min_delay);
+        pauses.unsure_delay = pauses.unsure_delay.clamp(pauses.min_delay, pauses.max_delay);
+        pauses.speculation_delay = pauses.speculation_delay.min(pauses.max_delay);
+        pauses.part_length = pauses.part_length.max(SHORTEST_PART);
+        pauses.max_part = pauses.max_part.max(pauses.part_length);
+        self.dtmf.max_digits = self.dtmf.max_digits.clamp(1, 64);
+        self
+    }
+}
+
 /// When the caller is taken to be done.
 ///
 /// All delays count from the last sample of speech.
@@ -170,6 +187,8 @@ pub struct Patience {
     /// Failures in a row of recognition, other than a full queue, before voicemail. Default 2. A full queue is one
     /// answer too many: then voicemail at once.
     pub recognition_failures: u32,
+    /// Transcripts of which the recognizer is less sure are taken as not made out; in thousandths, default 0 (none).
+    pub min_confidence: u16,
 }
 
 impl Default for Patience {
@@ -181,6 +200,7 @@ impl Default for Patience {
             synthesis: Duration::from_secs(5),
             mark: Duration::from_secs(2),
             recognition_failures: 2,
+            min_confidence: 0,
         }
     }
 }

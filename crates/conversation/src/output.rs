@@ -1,5 +1,6 @@
 //! What the core decides.
 
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -285,8 +286,49 @@ pub enum IgnoredReason {
     OutOfOrder,
     /// It is more than there is room for.
     TooMuch,
+    /// It is a sentence without a letter.
+    NothingToSay,
     /// The agent may not be interrupted here.
     NotNow,
+}
+
+/// The outputs that were decided and not yet fetched, each with the time of its decision.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outputs {
+    queue: VecDeque<(CallTime, Output)>,
+    now: CallTime,
+}
+
+impl Outputs {
+    /// Sets the time of the decisions that follow; it never goes back.
+    pub(crate) fn set_now(&mut self, now: CallTime) {
+        self.now = self.now.max(now);
+    }
+
+    /// Returns the time of the decisions being made.
+    pub(crate) const fn now(&self) -> CallTime {
+        self.now
+    }
+
+    /// Decides.
+    pub(crate) fn push(&mut self, output: Output) {
+        self.queue.push_back((self.now, output));
+    }
+
+    /// Decides, if there is anything to decide.
+    pub(crate) fn push_all(&mut self, outputs: impl IntoIterator<Item = Output>) {
+        self.queue.extend(outputs.into_iter().map(|output| (self.now, output)));
+    }
+
+    /// Returns the oldest decision not yet fetched.
+    pub(crate) fn pop(&mut self) -> Option<(CallTime, Output)> {
+        self.queue.pop_front()
+    }
+
+    /// Returns whether everything was fetched.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
 }
 
 /// Durations as whole microseconds.

@@ -57,19 +57,24 @@ impl Timers {
         self.deadlines.insert(timer, deadline);
     }
 
-    /// Stops a timer; returns whether it was set.
-    pub(crate) fn stop(&mut self, timer: Timer) -> bool {
-        self.deadlines.remove(&timer).is_some()
+    /// Sets a timer that has a deadline, stops one that has none.
+    pub(crate) fn set_or_stop(&mut self, timer: Timer, deadline: Option<CallTime>) {
+        match deadline {
+            Some(deadline) => self.set(timer, deadline),
+            None => self.stop(&[timer]),
+        }
+    }
+
+    /// Stops timers, set or not.
+    pub(crate) fn stop(&mut self, timers: &[Timer]) {
+        for timer in timers {
+            self.deadlines.remove(timer);
+        }
     }
 
     /// Stops every timer.
     pub(crate) fn stop_all(&mut self) {
         self.deadlines.clear();
-    }
-
-    /// Returns whether a timer is set.
-    pub(crate) fn is_set(&self, timer: Timer) -> bool {
-        self.deadlines.contains_key(&timer)
     }
 
     /// Returns the earliest deadline; of equal ones the timer listed first in [`Timer`].
