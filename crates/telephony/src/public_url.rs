@@ -150,3 +150,72 @@ pub enum ParsePublicUrlError {
         max: usize,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_built_on_the_base_as_it_was_configured() {
+        let cases = [
+            ("https://Box.Example.org", "https://Box.Example.org/w?a=1", "wss://Box.Example.org/ws", "Box.Example.org"),
+            (
+                "https://h.example:443/kol//",
+                "https://h.example:443/kol/w?a=1",
+                "wss://h.example:443/kol/ws",
+                "h.example:443",
+            ),
+            ("http://127.0.0.1:8080/", "http://127.0.0.1:8080/w?a=1", "ws://127.0.0.1:8080/ws", "127.0.0.1:8080"),
+            ("https://u:p@[::1]:8443", "https://u:p@[::1]:8443/w?a=1", "wss://u:p@[::1]:8443/ws", "[::1]:8443"),
+        ];
+        for (base, webhook, stream, host) in cases {
+            let url: PublicUrl = base.parse().unwrap();
+            assert_eq!(
+                (url.webhook("/w?a=1"), url.stream("/ws"), url.host()),
+                (webhook.to_owned(), stream.to_owned(), host)
+            );
+            assert_eq!(url.is_secure(), base.starts_with("https"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_base_url_is_refused_with_its_reason() {
+        use ParsePublicUrlError as E;
+        let cases = [
+            ("box.example.org", E::Scheme),
+            ("wss://box.example.org", E::Scheme),
+            ("https://", E::NoHost),
+            ("https:///path", E::NoHost),
+            ("https://:443", E::NoHost),
+            ("https://h:0", E::Port),
+            ("https://h:99999", E::Port),
+            ("https://h:x/y", E::Port),
+            ("https://h/?a=b", E::QueryOrFragment),
+            ("https://h/#rc=2", E::QueryOrFragment),
+            ("https://h/a b", E::Character { at: 11 }),
+            ("https://משרד.example", E::Character { at: 8 }),
+        ];
+        for (text, error) in cases {
+            assert_eq!(text.parse::<PublicUrl>(), Err(error), "{text}");
+        }
+        let long = format!("https://h/{}", "a".repeat(2_000));
+        assert_eq!(long.parse::<PublicUrl>(), Err(E::TooLong { max: 1_024 }));
+    }
+
+    #[test]
+    fn the_password_does_not_show() {
+        let url: PublicUrl = "https://user:hunter2@h.example/kol".parse().unwrap();
+        assert_eq!(url.to_string(), "https://h.example/kol");
+        assert!(!format!("{url:?}").contains("hunter2"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "\\PC{0,40}", prefix in "(https?://)?") {
+            if let Ok(url) = format!("{prefix}{text}").parse::<PublicUrl>() {
+                proptest::prop_assert!(!url.host().is_empty());
+                proptest::prop_assert!(url.stream("/ws").starts_with("ws"));
+            }
+        }
+    }
+}

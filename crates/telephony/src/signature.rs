@@ -2,7 +2,7 @@
 //! followed by every parameter's name and value, sorted by name.
 //!
 //! The carrier's back end is not consistent about the URL, so several spellings of it are tried: as given, without
-//! port, with the scheme's default port, with port 80 for WebSockets, and with the query re-encoded as two older
+//! port, with the scheme's default port, with port 80 for a WebSocket, and with the query re-encoded as two older
 //! clients do. All spellings and both keys are always tried and compared in constant time, so that the time taken
 //! says nothing about which of them was near.
 //!

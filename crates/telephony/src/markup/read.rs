@@ -51,7 +51,7 @@ pub enum ReadError {
     #[error("unknown element <{name}> in <{parent}> at byte {at}")]
     UnknownElement {
         /// The element it stands in.
-        parent: &'static str,
+        parent: String,
         /// Its name.
         name: String,
         /// Where it starts.
@@ -297,14 +297,14 @@ impl Element {
             return Err(ReadError::UnknownAttribute { element: self.name, name, at: self.at });
         }
         match self.children.pop() {
-            Some(child) => Err(unknown_element("an element without children", child)),
+            Some(child) => Err(unknown_element(&self.name, child)),
             None => Ok(()),
         }
     }
 }
 
-fn unknown_element(parent: &'static str, element: Element) -> ReadError {
-    ReadError::UnknownElement { parent, name: element.name, at: element.at }
+fn unknown_element(parent: &str, element: Element) -> ReadError {
+    ReadError::UnknownElement { parent: parent.to_owned(), name: element.name, at: element.at }
 }
 
 fn to_verb(parent: &'static str, mut element: Element) -> Result<Verb, ReadError> {

@@ -100,7 +100,7 @@ impl Xml {
         attributes: Attributes<'_>,
         children: impl FnOnce(&mut Self) -> Result<(), WriteError>,
     ) -> Result<(), WriteError> {
-        self.writer.write_event(Event::Start(start(name, &attributes)))?;
+        self.writer.write_event(Event::Start(start(name, attributes)))?;
         children(self)?;
         self.writer.write_event(Event::End(BytesEnd::new(name)))?;
         Ok(())
@@ -116,14 +116,16 @@ impl Xml {
 
     /// Writes an element that holds nothing.
     fn empty(&mut self, name: &'static str, attributes: Attributes<'_>) -> Result<(), WriteError> {
-        self.writer.write_event(Event::Empty(start(name, &attributes)))?;
+        self.writer.write_event(Event::Empty(start(name, attributes)))?;
         Ok(())
     }
 }
 
 /// Returns a start tag; values are escaped by the XML library.
-fn start<'a>(name: &'static str, attributes: &'a Attributes<'a>) -> BytesStart<'a> {
-    BytesStart::new(name).with_attributes(attributes.0.iter().map(|(name, value)| (*name, &**value)))
+fn start(name: &'static str, attributes: Attributes<'_>) -> BytesStart<'static> {
+    let mut start = BytesStart::new(name);
+    attributes.0.into_iter().for_each(|attribute| start.push_attribute(attribute));
+    start
 }
 
 /// Returns the text without the characters XML cannot carry.

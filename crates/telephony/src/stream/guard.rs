@@ -275,7 +275,7 @@ impl StreamGuard {
         if media.track == MediaTrack::Outbound {
             return Verdict::Ignore(IgnoreReason::OutboundTrack);
         }
-        let bytes = u64::try_from(media.estimated_len()).unwrap_or(u64::MAX);
+        let bytes = u64::try_from(media.audio_len()).unwrap_or(u64::MAX);
         self.audio_bytes = self.audio_bytes.saturating_add(bytes);
         // One byte is a sample at 8 kHz.
         let audio = Duration::from_micros(self.audio_bytes.saturating_mul(125));

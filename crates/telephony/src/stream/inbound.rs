@@ -140,9 +140,9 @@ impl Media<'_> {
         })
     }
 
-    /// Returns how many bytes of audio there are, as far as the length of the text tells (0 to 2 too many).
-    pub fn estimated_len(&self) -> usize {
-        self.payload.len().div_ceil(4).saturating_mul(3)
+    /// Returns how many bytes of audio the payload stands for, if it is base64 at all.
+    pub fn audio_len(&self) -> usize {
+        self.payload.trim_end_matches('=').len().saturating_mul(3) / 4
     }
 }
 
@@ -282,14 +282,19 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
+/// A text that is borrowed where it has no escapes. (An `Option<Cow<str>>` would always be copied.)
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// Every field any frame has. Unknown ones are skipped.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireFrame<'a> {
     #[serde(borrow)]
-    event: Option<Cow<'a, str>>,
+    event: Option<Text<'a>>,
     #[serde(borrow)]
-    stream_sid: Option<Cow<'a, str>>,
+    stream_sid: Option<Text<'a>>,
     sequence_number: Option<Number>,
     #[serde(borrow)]
     media: Option<WireMedia<'a>>,
@@ -302,30 +307,30 @@ struct WireFrame<'a> {
     #[serde(borrow)]
     stop: Option<WireStop<'a>>,
     #[serde(borrow)]
-    protocol: Option<Cow<'a, str>>,
+    protocol: Option<Text<'a>>,
     #[serde(borrow)]
-    version: Option<Cow<'a, str>>,
+    version: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
 struct WireMedia<'a> {
     #[serde(borrow)]
-    track: Option<Cow<'a, str>>,
+    track: Option<Text<'a>>,
     chunk: Option<Number>,
     timestamp: Option<Number>,
     #[serde(borrow)]
-    payload: Option<Cow<'a, str>>,
+    payload: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireStart<'a> {
     #[serde(borrow)]
-    account_sid: Option<Cow<'a, str>>,
+    account_sid: Option<Text<'a>>,
     #[serde(borrow)]
-    stream_sid: Option<Cow<'a, str>>,
+    stream_sid: Option<Text<'a>>,
     #[serde(borrow)]
-    call_sid: Option<Cow<'a, str>>,
+    call_sid: Option<Text<'a>>,
     #[serde(borrow)]
     media_format: Option<WireFormat<'a>>,
     #[serde(default)]
@@ -336,7 +341,7 @@ struct WireStart<'a> {
 #[serde(rename_all = "camelCase")]
 struct WireFormat<'a> {
     #[serde(borrow)]
-    encoding: Option<Cow<'a, str>>,
+    encoding: Option<Text<'a>>,
     sample_rate: Option<Number>,
     channels: Option<Number>,
 }
@@ -344,20 +349,20 @@ struct WireFormat<'a> {
 #[derive(Deserialize)]
 struct WireDtmf<'a> {
     #[serde(borrow)]
-    digit: Option<Cow<'a, str>>,
+    digit: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
 struct WireMark<'a> {
     #[serde(borrow)]
-    name: Option<Cow<'a, str>>,
+    name: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireStop<'a> {
     #[serde(borrow)]
-    call_sid: Option<Cow<'a, str>>,
+    call_sid: Option<Text<'a>>,
 }
 
 impl<'a> InboundFrame<'a> {
@@ -367,12 +372,12 @@ impl<'a> InboundFrame<'a> {
             return Err(FrameError::TooLarge { bytes: text.len() });
         }
         let wire: WireFrame<'a> = serde_json::from_str(text).map_err(|error| json_error(&error))?;
-        match wire.event.as_deref() {
+        match wire.event.as_ref().map(|event| &*event.0) {
             None => Err(FrameError::NoEvent),
             Some("media") => media(wire).map(Self::Media),
             Some("connected") => Ok(Self::Connected(Connected {
-                protocol: wire.protocol.unwrap_or_default(),
-                version: wire.version.unwrap_or_default(),
+                protocol: wire.protocol.unwrap_or_default().0,
+                version: wire.version.unwrap_or_default().0,
             })),
             Some("start") => start(wire).map(Self::Start),
             Some("dtmf") => dtmf(&wire).map(Self::Dtmf),
@@ -450,12 +455,12 @@ fn need<T>(value: Option<T>, event: &'static str, field: &'static str) -> Result
 
 /// Parses a name.
 fn name<T: std::str::FromStr>(
-    value: Option<&Cow<'_, str>>,
+    value: Option<&Text<'_>>,
     event: &'static str,
     field: &'static str,
 ) -> Result<T, FrameError> {
     let expected = "1 to 64 ASCII letters, digits, '-' or '_'";
-    need(value, event, field)?.parse().map_err(|_error| FrameError::BadField { event, field, expected })
+    need(value, event, field)?.0.parse().map_err(|_error| FrameError::BadField { event, field, expected })
 }
 
 /// Returns the sequence number.
@@ -463,12 +468,12 @@ fn sequence(wire: &WireFrame<'_>, event: &'static str) -> Result<u64, FrameError
     need(wire.sequence_number, event, "sequenceNumber").map(|number| number.0)
 }
 
-fn media<'a>(wire: WireFrame<'a>) -> Result<Media<'a>, FrameError> {
+fn media(wire: WireFrame<'_>) -> Result<Media<'_>, FrameError> {
     let event = "media";
     let sequence = sequence(&wire, event)?;
-    let stream_id = need(wire.stream_sid, event, "streamSid")?;
+    let stream_id = need(wire.stream_sid, event, "streamSid")?.0;
     let media = need(wire.media, event, "media")?;
-    let track = match need(media.track, event, "media.track")?.as_ref() {
+    let track = match &*need(media.track, event, "media.track")?.0 {
         "inbound" => MediaTrack::Inbound,
         "outbound" => MediaTrack::Outbound,
         _ => {
@@ -482,7 +487,7 @@ fn media<'a>(wire: WireFrame<'a>) -> Result<Media<'a>, FrameError> {
         track,
         chunk: need(media.chunk, event, "media.chunk")?.0,
         timestamp_ms: need(media.timestamp, event, "media.timestamp")?.0,
-        payload: need(media.payload, event, "media.payload")?,
+        payload: need(media.payload, event, "media.payload")?.0,
     })
 }
 
@@ -501,10 +506,7 @@ fn start(wire: WireFrame<'_>) -> Result<Start, FrameError> {
     }
     let parameters = start.custom_parameters.into_iter().map(|(name, value)| {
         // Values are text; anything else is kept as it was written.
-        let value = match value {
-            serde_json::Value::String(text) => text,
-            other => other.to_string(),
-        };
+        let value = if let serde_json::Value::String(text) = value { text } else { value.to_string() };
         (name, Pii::new(value))
     });
     let stream_id = start.stream_sid.as_ref().or(wire.stream_sid.as_ref());
@@ -514,7 +516,7 @@ fn start(wire: WireFrame<'_>) -> Result<Start, FrameError> {
         call_id: name(start.call_sid.as_ref(), event, "start.callSid")?,
         account: name(start.account_sid.as_ref(), event, "start.accountSid")?,
         format: MediaFormat {
-            encoding: need(format.encoding, event, "start.mediaFormat.encoding")?.into_owned(),
+            encoding: need(format.encoding, event, "start.mediaFormat.encoding")?.0.into_owned(),
             sample_rate_hz: small(format.sample_rate, "start.mediaFormat.sampleRate")?,
             channels: small(format.channels, "start.mediaFormat.channels")?,
         },
@@ -525,7 +527,7 @@ fn start(wire: WireFrame<'_>) -> Result<Start, FrameError> {
 fn dtmf(wire: &WireFrame<'_>) -> Result<Dtmf, FrameError> {
     let event = "dtmf";
     let digit = need(need(wire.dtmf.as_ref(), event, "dtmf")?.digit.as_ref(), event, "dtmf.digit")?;
-    let digit = digit.parse().map_err(|_error| FrameError::BadField {
+    let digit = digit.0.parse().map_err(|_error| FrameError::BadField {
         event,
         field: "dtmf.digit",
         expected: "one of 0-9, *, #, A-D",
@@ -534,11 +536,11 @@ fn dtmf(wire: &WireFrame<'_>) -> Result<Dtmf, FrameError> {
     Ok(Dtmf { sequence: sequence(wire, event)?, stream_id, digit })
 }
 
-fn mark<'a>(wire: WireFrame<'a>) -> Result<Mark<'a>, FrameError> {
+fn mark(wire: WireFrame<'_>) -> Result<Mark<'_>, FrameError> {
     let event = "mark";
     let sequence = sequence(&wire, event)?;
     let stream_id = name(wire.stream_sid.as_ref(), event, "streamSid")?;
-    let name = need(need(wire.mark, event, "mark")?.name, event, "mark.name")?;
+    let name = need(need(wire.mark, event, "mark")?.name, event, "mark.name")?.0;
     Ok(Mark { sequence, stream_id, name })
 }
 

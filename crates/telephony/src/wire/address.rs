@@ -5,7 +5,7 @@
 pub enum Address {
     /// A telephone number in E.164: `+` and 3 to 15 digits, not starting with 0.
     Phone(String),
-    /// A WhatsApp user, by telephone number in E.164.
+    /// A user of `WhatsApp`, by telephone number in E.164.
     WhatsApp(String),
     /// A browser or app of the account, by its name.
     Client(String),
