@@ -15,6 +15,18 @@ pub trait Recognizer: Send {
         interim: &mut dyn FnMut(&str),
     ) -> Result<Recognition, RecognizeError>;
 
+    /// Recognizes like [`Recognizer::recognize`], and gives up soon after `cancelled` says so; what it returns then is
+    /// thrown away. Unless overridden, it runs to the end.
+    fn recognize_unless(
+        &mut self,
+        request: &RecognizeRequest,
+        cancelled: &dyn Fn() -> bool,
+        interim: &mut dyn FnMut(&str),
+    ) -> Result<Recognition, RecognizeError> {
+        let _ = cancelled;
+        self.recognize(request, interim)
+    }
+
     /// Returns the name and version of the model, for the call log and `/readyz`.
     fn model(&self) -> &str;
 }

@@ -8,7 +8,8 @@ use units::Language;
 pub trait Synthesizer: Send {
     /// Speaks `request`, handing over samples as they come through `audio` (mono, 8 kHz, signed 16 bit).
     ///
-    /// `audio` answers whether to go on; after [`Flow::Stop`] the synthesizer returns soon and with `Ok`.
+    /// `audio` answers whether to go on; after [`Flow::Stop`] the synthesizer returns soon and with `Ok`. It may be
+    /// called with no samples, just for that answer.
     fn synthesize(
         &mut self,
         request: &SynthesizeRequest,
