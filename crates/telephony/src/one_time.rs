@@ -176,7 +176,7 @@ pub enum RedeemError {
 mod tests {
     use super::*;
 
-    const CONFIG: TokenConfig = TokenConfig { lifetime: Duration::from_secs(60), capacity: 3 };
+    const CONFIG: TokenConfig = TokenConfig { lifetime: Duration::from_mins(1), capacity: 3 };
 
     #[test]
     fn a_token_lets_one_stream_in_once() {
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn an_old_token_is_refused_and_gone() {
         let (mut table, token) = with_one_token();
-        assert_eq!(table.redeem(Duration::from_secs(60), token.as_str()), Err(RedeemError::Expired));
+        assert_eq!(table.redeem(Duration::from_mins(1), token.as_str()), Err(RedeemError::Expired));
         assert_eq!(table.redeem(Duration::ZERO, token.as_str()), Err(RedeemError::Unknown));
     }
 

@@ -243,7 +243,7 @@ fn audio_faster_than_time_is_a_flood_unless_it_is_allowed() {
         let mut guard = StreamGuard::new(GuardConfig { max_audio_lead, ..GuardConfig::default() }, None);
         assert_eq!(check(&mut guard, 0, START), Verdict::Accept);
         let verdicts: Vec<Verdict> =
-            (2..10).map(|n| check(&mut guard, n * 20, &media_text(n, 0, &[0; 40_000]))).collect();
+            (2..10).map(|n| check(&mut guard, n * 20, &media_text(n, 0, &vec![0; 40_000]))).collect();
         assert_eq!(verdicts.contains(&Verdict::Close(CloseReason::AudioFlood)), is_closed);
     }
 }
