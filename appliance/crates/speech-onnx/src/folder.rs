@@ -324,11 +324,6 @@ impl Vocabulary {
             suppressed_first: listed(&generation.begin_suppress_tokens),
         })
     }
-
-    /// Returns the token of `language`; `Some(None)` for a model of that one language.
-    pub(crate) fn language(&self, language: Language) -> Option<Option<u32>> {
-        self.languages.iter().find(|(known, _)| *known == language).map(|(_, token)| *token)
-    }
 }
 
 /// Reads a JSON file, `None` where there is none.

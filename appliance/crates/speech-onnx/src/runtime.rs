@@ -148,15 +148,15 @@ impl Runtime {
         let library = path
             .canonicalize()
             .map_err(|source| RuntimeError::Unreadable { path: path.to_path_buf(), source })?;
+        if cfg!(target_os = "linux") {
+            check_library(&library)?;
+        }
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = loaded.as_ref() {
             if runtime.library == library {
                 return Ok(runtime.clone());
             }
             return Err(RuntimeError::OtherLoaded { loaded: runtime.library.clone(), path: library });
-        }
-        if cfg!(target_os = "linux") {
-            check_library(&library)?;
         }
         let runtime = start(library)?;
         tracing::info!(library = %runtime.library.display(), "loaded ONNX Runtime");

@@ -113,7 +113,12 @@ pub(crate) fn beam<S: Scorer>(
             found.tokens.push(token);
             next.push((index, token, found));
         }
-        if finished.len() >= width || next.is_empty() {
+        finished.sort_by(|a, b| b.mean().total_cmp(&a.mean()));
+        finished.truncate(width);
+        // Ends that are unlikely fill the list early; they count when nothing in the making is better.
+        let best_in_making = next.iter().map(|(_, _, found)| found.mean()).fold(f32::NEG_INFINITY, f32::max);
+        let settled = finished.first().is_some_and(|best| best.mean() >= best_in_making);
+        if next.is_empty() || (finished.len() >= width && settled) {
             break;
         }
         let mut stepped = Vec::with_capacity(next.len());

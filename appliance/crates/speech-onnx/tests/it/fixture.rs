@@ -28,14 +28,29 @@ fn every_telephone_recording_is_heard_as_published() {
 }
 
 #[test]
+fn the_resampler_of_calls_serves_as_well() {
+    let Some((runtime, folder)) = fixture() else { return };
+    let mut recognizer = load(&runtime, &folder, fitted());
+    let rows = rows(&folder);
+    let equal = rows
+        .iter()
+        .filter(|row| support::hear(&mut recognizer, support::call_audio(&row.path), Some(row.language)) == row.int8_fit)
+        .count();
+    println!("equal: {equal} of {}", rows.len());
+    // Two recordings lie so near a decision that another filter may turn them.
+    assert!(equal + 2 >= rows.len(), "{equal}");
+}
+
+#[test]
 fn scores_are_those_published() {
     let Some((runtime, folder)) = fixture() else { return };
     let mut recognizer = load(&runtime, &folder, fitted());
     for row in rows(&folder).iter().step_by(3) {
         let request = support::request(row.audio(), Some(row.language));
         let heard = recognizer.recognize(&request, &mut |_| {}).unwrap();
-        // The published figure is of the fp32 model; 8 bit moves it by up to 0.023.
-        assert!((heard.mean_log_probability - row.log_probability).abs() < 0.03, "{}: {heard:?}", row.file);
+        // The published figure is of the fp32 model and of all tokens; 8 bit moves it by up to 0.023, and tokens that
+        // must not be said take up to 0.03 of the probability.
+        assert!((heard.mean_log_probability - row.log_probability).abs() < 0.05, "{}: {heard:?}", row.file);
         assert!((heard.no_speech_probability - row.no_speech).abs() < 0.01, "{}: {heard:?}", row.file);
     }
 }
@@ -74,9 +89,9 @@ fn silence_and_noise_have_no_text() {
     for (name, audio) in [
         ("nothing", Vec::new()),
         ("silence", vec![0.0; 32_000]),
-        ("line hiss", support::noise(32_000, 0.002)),
-        ("noise", support::noise(48_000, 0.1)),
-        ("loud noise", support::noise(16_000, 0.9)),
+        ("line hiss", support::telephone_noise(2, 0.002)),
+        ("noise", support::telephone_noise(3, 0.1)),
+        ("loud noise", support::telephone_noise(1, 0.5)),
     ] {
         let heard = recognizer.recognize(&support::request(audio, Some(Language::Hebrew)), &mut |_| {}).unwrap();
         assert_eq!(heard.text.reveal(), "", "{name}");
@@ -98,18 +113,24 @@ fn interim_texts_grow_into_the_final_one() {
 }
 
 #[test]
-fn a_beam_hears_no_less_than_greedy() {
+fn a_beam_finds_texts_that_are_at_least_as_likely() {
     let Some((runtime, folder)) = fixture() else { return };
+    let mut greedy = load(&runtime, &folder, fitted());
     let options = WhisperOptions { beam: NonZeroUsize::new(5).unwrap(), ..fitted() };
-    let mut recognizer = load(&runtime, &folder, options);
-    let rows: Vec<_> = rows(&folder).into_iter().step_by(4).collect();
-    let (mut greedy, mut beam) = (0, 0);
+    let mut beam = load(&runtime, &folder, options);
+    let mut equal = 0;
+    let rows: Vec<_> = rows(&folder).into_iter().step_by(3).collect();
     for row in &rows {
-        greedy += usize::from(row.int8_fit == row.reference);
-        beam += usize::from(support::hear(&mut recognizer, row.audio(), Some(row.language)) == row.reference);
+        let request = support::request(row.audio(), Some(row.language));
+        let one = greedy.recognize(&request, &mut |_| {}).unwrap();
+        let five = beam.recognize(&request, &mut |_| {}).unwrap();
+        let (least, found) = (one.mean_log_probability, five.mean_log_probability);
+        // A beam may lose the greedy text on the way, but not for one that is much less likely.
+        assert!(found >= least - 0.02, "{}: {found} < {least}", row.file);
+        equal += usize::from(one.text == five.text);
     }
-    println!("of {} recordings, greedy hears {greedy} right and a beam of 5 {beam}", rows.len());
-    assert!(beam + 1 >= greedy, "{beam} < {greedy}");
+    println!("a beam of 5 hears the same as greedy in {equal} of {}", rows.len());
+    assert!(equal * 10 >= rows.len() * 8);
 }
 
 #[test]
@@ -176,7 +197,6 @@ struct Row {
     file: String,
     language: Language,
     frames: usize,
-    reference: String,
     fp32_fit: String,
     int8_fit: String,
     log_probability: f32,
@@ -205,7 +225,6 @@ fn rows(folder: &Path) -> Vec<Row> {
                 file: cells[0].to_owned(),
                 language: cells[1].parse().unwrap(),
                 frames: cells[2].parse().unwrap(),
-                reference: cells[3].to_owned(),
                 fp32_fit: cells[4].to_owned(),
                 int8_fit: cells[5].to_owned(),
                 log_probability: cells[7].parse().unwrap(),

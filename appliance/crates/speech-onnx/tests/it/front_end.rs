@@ -1,5 +1,7 @@
 //! The log-mel front end and the tokenizer against the reference data in `models/reference`.
 
+use std::path::Path;
+
 use speech_onnx::Tokenizer;
 use speech_onnx::mel::LogMel;
 
@@ -28,7 +30,10 @@ fn log_mel_is_within_a_ten_thousandth_of_the_reference() {
 #[test]
 fn token_ids_are_those_of_the_reference() {
     let Some(folder) = support::shared("fixture-whisper") else { return };
-    let tokenizer = Tokenizer::load(&folder.join("tokenizer.json")).unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let repaired = copy.path().join("tokenizer.json");
+    std::fs::write(&repaired, with_first_merge(&folder.join("tokenizer.json"))).unwrap();
+    let tokenizer = Tokenizer::load(&repaired).unwrap();
     let path = support::root().join("models/reference/data/tokens.json");
     let table: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     assert_eq!(tokenizer.special("<|startofprev|>").map(u64::from), table["sot_prev"].as_u64());
@@ -41,6 +46,17 @@ fn token_ids_are_those_of_the_reference() {
         assert_eq!(tokenizer.encode(text), expected, "{text:?}");
         assert_eq!(tokenizer.decode(&expected), text);
     }
+}
+
+/// The fixture model's tokenizer lost the first of its 50,000 merges (its source has no header line to skip). Decoding
+/// does not need it; encoding English does.
+fn with_first_merge(path: &Path) -> String {
+    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let merges = json["model"]["merges"].as_array_mut().unwrap();
+    if merges.len() == 49_999 {
+        merges.insert(0, serde_json::json!(["\u{0120}", "t"]));
+    }
+    json.to_string()
 }
 
 /// A rising triangle-wave chirp and noise, as `models/reference/README.md` describes it.

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use media::wav::Wav;
 use speech::{RecognizeRequest, Recognizer as _};
 use speech_onnx::{Runtime, WhisperRecognizer};
-use units::Language;
+use units::{Language, SampleRate};
 
 /// Returns the root of the repository.
 pub(crate) fn root() -> PathBuf {
@@ -74,22 +75,28 @@ pub(crate) fn noise(samples: usize, amplitude: f32) -> Vec<f32> {
         .collect()
 }
 
-/// Reads a G.711 mu-law WAV file of 8 kHz and returns it at 16 kHz.
-pub(crate) fn telephone(path: &Path) -> Vec<f32> {
-    let bytes = std::fs::read(path).expect("the recording is there");
-    let data = bytes.windows(4).position(|window| window == b"data").expect("it has samples");
-    let len = u32::from_le_bytes(bytes[data + 4..data + 8].try_into().unwrap()) as usize;
-    let samples: Vec<f32> =
-        bytes[data + 8..data + 8 + len].iter().map(|byte| f32::from(expand(*byte)) / 32_768.0).collect();
-    double(&samples)
+/// Returns noise of the telephone band at 16 kHz, the same every time.
+pub(crate) fn telephone_noise(seconds: usize, amplitude: f32) -> Vec<f32> {
+    double(&noise(seconds * 8_000, amplitude))
 }
 
-/// Expands one mu-law sample.
-fn expand(byte: u8) -> i16 {
-    let code = !byte;
-    let magnitude = ((i16::from(code & 0x0F) << 3) + 0x84) << ((code >> 4) & 7);
-    let magnitude = magnitude - 0x84;
-    if code & 0x80 == 0 { magnitude } else { -magnitude }
+/// Reads a WAV file of 8 kHz and returns it at 16 kHz, as the published results have it.
+pub(crate) fn telephone(path: &Path) -> Vec<f32> {
+    double(&samples(path))
+}
+
+/// Reads a WAV file of 8 kHz and returns it at 16 kHz, as calls have it.
+pub(crate) fn call_audio(path: &Path) -> Vec<f32> {
+    media::resample::convert(&samples(path), SampleRate::HZ_8000, SampleRate::HZ_16000).unwrap()
+}
+
+fn samples(path: &Path) -> Vec<f32> {
+    let bytes = std::fs::read(path).expect("the recording is there");
+    let file = Wav::parse(&bytes).expect("it is a WAV file");
+    assert_eq!(file.spec().rate, SampleRate::HZ_8000);
+    let mut samples = Vec::new();
+    media::pcm::to_f32(&file.mono(), &mut samples);
+    samples
 }
 
 /// Doubles the sample rate with a Kaiser-windowed sinc.
