@@ -34,7 +34,9 @@ pub fn comparable(text: &str) -> Vec<String> {
 pub(crate) const fn is_dropped(c: char) -> bool {
     let point = matches!(c, '\u{591}'..='\u{5c7}') && !matches!(c, '\u{5be}' | '\u{5c0}' | '\u{5c3}' | '\u{5c6}');
     let quote = matches!(c, '\u{5f3}' | '\u{5f4}' | '\'' | '"' | '\u{2018}'..='\u{201f}' | '`' | '\u{b4}');
-    point || quote || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    point
+        || quote
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Returns the ASCII digit a decimal digit of any usual script stands for.

@@ -41,23 +41,194 @@ pub enum DanglingReason {
 }
 
 const PHRASES: &[&str] = &[
-    "המספר שלי הוא", "המספר שלי", "המספר הוא", "המספר", "מספר הטלפון שלי", "מספר הטלפון שלי הוא", "הטלפון שלי", "הטלפון שלי הוא", "הנייד שלי", "הנייד שלי הוא", "הטלפון הוא",
-    "קוראים לי", "השם שלי", "השם שלי הוא", "שמי", "שמי הוא", "השם הוא", "אני רוצה", "אני צריך", "אני צריכה", "הייתי רוצה", "אני מחפש", "אני מחפשת", "אני מתקשר", "אני מתקשרת",
-    "אני מתקשר בקשר", "אני מעוניין", "אני מעוניינת", "רציתי", "אפשר לדבר", "אני גר", "אני גרה", "אני גר ב", "הכתובת שלי", "הכתובת שלי היא", "הכתובת היא", "התקציב שלי", "התקציב שלי הוא",
-    "התקציב הוא", "האזור הוא", "מדבר", "מדברת", "אני יכול", "אני יכולה", "בקשר", "לגבי", "הוא", "היא", "זה בגלל",
-    "my number is", "my number", "the number is", "my phone number is", "my phone number", "you can reach me", "you can call me", "you can reach me at", "my name is", "my name", "the name is", "this is", "i want", "i want to", "i need", "i need to", "i would like", "i would like to", "id like",
-    "id like to", "im looking for", "i am looking for", "im calling", "i am calling", "im calling about", "i wanted to", "can i", "could you", "can you", "i live in", "my address is", "my budget is", "the reason is",
-    "its", "it is", "i am", "im", "call me at",
+    "המספר שלי הוא",
+    "המספר שלי",
+    "המספר הוא",
+    "המספר",
+    "מספר הטלפון שלי",
+    "מספר הטלפון שלי הוא",
+    "הטלפון שלי",
+    "הטלפון שלי הוא",
+    "הנייד שלי",
+    "הנייד שלי הוא",
+    "הטלפון הוא",
+    "קוראים לי",
+    "השם שלי",
+    "השם שלי הוא",
+    "שמי",
+    "שמי הוא",
+    "השם הוא",
+    "אני רוצה",
+    "אני צריך",
+    "אני צריכה",
+    "הייתי רוצה",
+    "אני מחפש",
+    "אני מחפשת",
+    "אני מתקשר",
+    "אני מתקשרת",
+    "אני מתקשר בקשר",
+    "אני מעוניין",
+    "אני מעוניינת",
+    "רציתי",
+    "אפשר לדבר",
+    "אני גר",
+    "אני גרה",
+    "אני גר ב",
+    "הכתובת שלי",
+    "הכתובת שלי היא",
+    "הכתובת היא",
+    "התקציב שלי",
+    "התקציב שלי הוא",
+    "התקציב הוא",
+    "האזור הוא",
+    "מדבר",
+    "מדברת",
+    "אני יכול",
+    "אני יכולה",
+    "בקשר",
+    "לגבי",
+    "הוא",
+    "היא",
+    "זה בגלל",
+    "my number is",
+    "my number",
+    "the number is",
+    "my phone number is",
+    "my phone number",
+    "you can reach me",
+    "you can call me",
+    "you can reach me at",
+    "my name is",
+    "my name",
+    "the name is",
+    "this is",
+    "i want",
+    "i want to",
+    "i need",
+    "i need to",
+    "i would like",
+    "i would like to",
+    "id like",
+    "id like to",
+    "im looking for",
+    "i am looking for",
+    "im calling",
+    "i am calling",
+    "im calling about",
+    "i wanted to",
+    "can i",
+    "could you",
+    "can you",
+    "i live in",
+    "my address is",
+    "my budget is",
+    "the reason is",
+    "its",
+    "it is",
+    "i am",
+    "im",
+    "call me at",
 ];
 const CONJUNCTIONS: &[&str] = &[
-    "ו", "וגם", "אבל", "או", "כי", "אם", "כש", "ואז", "לכן", "בגלל", "למרות", "ש", "אלא", "שגם", "גם", "כדי", "ואני", "אז אני", "אני", "and", "but", "or", "because", "if",
-    "when", "then", "that", "also", "which", "who", "and then", "since", "although", "i",
+    "ו",
+    "וגם",
+    "אבל",
+    "או",
+    "כי",
+    "אם",
+    "כש",
+    "ואז",
+    "לכן",
+    "בגלל",
+    "למרות",
+    "ש",
+    "אלא",
+    "שגם",
+    "גם",
+    "כדי",
+    "ואני",
+    "אז אני",
+    "אני",
+    "and",
+    "but",
+    "or",
+    "because",
+    "if",
+    "when",
+    "then",
+    "that",
+    "also",
+    "which",
+    "who",
+    "and then",
+    "since",
+    "although",
+    "i",
 ];
 const PREPOSITIONS: &[&str] = &[
-    "עם", "של", "את", "על", "אל", "מן", "בין", "לפני", "אחרי", "בלי", "כמו", "ליד", "אצל", "עבור", "בשביל", "עד", "מול", "תוך", "בתוך", "לפי", "ב", "ל", "מ", "ה", "בערך", "איזה", "איזו", "כל",
-    "with", "of", "to", "for", "from", "at", "in", "on", "about", "the", "a", "an", "my", "your", "by", "near", "between", "before", "after", "without", "around",
+    "עם",
+    "של",
+    "את",
+    "על",
+    "אל",
+    "מן",
+    "בין",
+    "לפני",
+    "אחרי",
+    "בלי",
+    "כמו",
+    "ליד",
+    "אצל",
+    "עבור",
+    "בשביל",
+    "עד",
+    "מול",
+    "תוך",
+    "בתוך",
+    "לפי",
+    "ב",
+    "ל",
+    "מ",
+    "ה",
+    "בערך",
+    "איזה",
+    "איזו",
+    "כל",
+    "with",
+    "of",
+    "to",
+    "for",
+    "from",
+    "at",
+    "in",
+    "on",
+    "about",
+    "the",
+    "a",
+    "an",
+    "my",
+    "your",
+    "by",
+    "near",
+    "between",
+    "before",
+    "after",
+    "without",
+    "around",
 ];
-const CLOSINGS: &[&str] = &["תודה", "תודה רבה", "בבקשה", "זהו", "זה הכל", "thanks", "thank you", "please", "thats it", "thats all", "thank you very much"];
+const CLOSINGS: &[&str] = &[
+    "תודה",
+    "תודה רבה",
+    "בבקשה",
+    "זהו",
+    "זה הכל",
+    "thanks",
+    "thank you",
+    "please",
+    "thats it",
+    "thats all",
+    "thank you very much",
+];
 
 /// Returns how finished `text` sounds.
 pub fn completeness(text: &str, language: Language) -> Completeness {
@@ -88,7 +259,11 @@ pub fn completeness(text: &str, language: Language) -> Completeness {
         return Completeness::Dangling(DanglingReason::Hesitation);
     }
     let stopped = trimmed.ends_with(['.', '!']) && words.len() >= 2;
-    if stopped || ends_in(CLOSINGS, &words) || words.len() >= FULL_SENTENCE_WORDS { Completeness::Finished } else { Completeness::Unclear }
+    if stopped || ends_in(CLOSINGS, &words) || words.len() >= FULL_SENTENCE_WORDS {
+        Completeness::Finished
+    } else {
+        Completeness::Unclear
+    }
 }
 
 /// From this many words on a turn without a sign of more is taken for a sentence.
@@ -96,8 +271,34 @@ const FULL_SENTENCE_WORDS: usize = 4;
 
 /// Hesitations that say "more comes" also at the end of a sentence; "רגע" and "so" there are ordinary words too.
 const TRAILING_HESITATIONS: &[&str] = &[
-    "אה", "אהה", "אמ", "אממ", "אמממ", "רגע", "שנייה", "שניה", "אז", "רגע אחד", "שנייה אחת", "כאילו", "נו", "uh", "um", "er", "erm", "hmm", "well", "so", "like", "hold on", "wait", "you know",
-    "let me see", "let me check", "one moment", "one second",
+    "אה",
+    "אהה",
+    "אמ",
+    "אממ",
+    "אמממ",
+    "רגע",
+    "שנייה",
+    "שניה",
+    "אז",
+    "רגע אחד",
+    "שנייה אחת",
+    "כאילו",
+    "נו",
+    "uh",
+    "um",
+    "er",
+    "erm",
+    "hmm",
+    "well",
+    "so",
+    "like",
+    "hold on",
+    "wait",
+    "you know",
+    "let me see",
+    "let me check",
+    "one moment",
+    "one second",
 ];
 
 /// A short yes or no, with nothing behind it that wants more.
@@ -116,10 +317,10 @@ fn number_at_end(text: &str, words: &[Word], language: Language) -> Option<Compl
     let count = digits.chars().filter(char::is_ascii_digit).count();
     // "054 no wait 123": the digits before an interjection belong to the number too.
     let whole = run.digits.reveal().as_str();
-    let progress = match phone_progress(digits, language) {
-        PhoneProgress::NoNumber if digits != whole => phone_progress(whole, language),
-        progress => progress,
-    };
+    let mut progress = phone_progress(digits, language);
+    if progress == PhoneProgress::NoNumber {
+        progress = phone_progress(whole, language);
+    }
     let asked_for = words.iter().any(|word| NUMBER_WORDS.contains(&word.text.as_str()));
     let single = count == 1 && run.other_words == 0 && !digits.starts_with(['+', '*', '0']);
     match progress {
@@ -127,10 +328,13 @@ fn number_at_end(text: &str, words: &[Word], language: Language) -> Option<Compl
         PhoneProgress::Partial { missing } if !single => Some(Completeness::HalfNumber { missing: Some(missing) }),
         PhoneProgress::Partial { .. } => None,
         PhoneProgress::NoNumber if asked_for && count < 7 => Some(Completeness::HalfNumber { missing: None }),
-        PhoneProgress::NoNumber if run.other_words == 0 && (2..7).contains(&count) => Some(Completeness::HalfNumber { missing: None }),
+        PhoneProgress::NoNumber if run.other_words == 0 && (2..7).contains(&count) => {
+            Some(Completeness::HalfNumber { missing: None })
+        }
         PhoneProgress::NoNumber => None,
     }
 }
 
 /// Words that say a telephone number is being given.
-const NUMBER_WORDS: [&str; 10] = ["המספר", "מספר", "הטלפון", "הנייד", "טלפון", "נייד", "number", "phone", "cell", "mobile"];
+const NUMBER_WORDS: [&str; 10] =
+    ["המספר", "מספר", "הטלפון", "הנייד", "טלפון", "נייד", "number", "phone", "cell", "mobile"];

@@ -3,6 +3,7 @@
 //! Made for telephone numbers: `אפס חמישים וארבע`, `oh five four`, `double five`, `054 אחת שתיים`. A number word of
 //! several parts gives its decimal digits (`עשרים ושלוש` is `23`).
 
+use alloc::borrow::ToOwned as _;
 use alloc::string::{String, ToString as _};
 
 use units::{Language, Pii};
@@ -218,7 +219,7 @@ impl Reader {
 
     fn finish(mut self) -> DigitRun {
         self.end_number();
-        let last_run = self.digits.get(self.run_start..).unwrap_or_default().to_string();
+        let last_run = self.digits.get(self.run_start..).unwrap_or_default().to_owned();
         DigitRun {
             digits: Pii::new(self.digits),
             last_run: Pii::new(last_run),
@@ -235,7 +236,10 @@ fn is_not_a_number_here(words: &[Word], i: usize) -> bool {
     match word {
         "אחד" | "אחת" => matches!(before, Some("רגע" | "שנייה" | "שניה" | "דקה" | "אף" | "כל" | "פעם")),
         "שתי" => matches!(after, Some("דקות" | "שניות")),
-        "one" => matches!(after, Some("moment" | "second" | "sec" | "minute")) || matches!(before, Some("no" | "this" | "that")),
+        "one" => {
+            matches!(after, Some("moment" | "second" | "sec" | "minute"))
+                || matches!(before, Some("no" | "this" | "that"))
+        }
         "שני" | "שלישי" => matches!(before, Some("יום" | "ביום" | "ליום")),
         _ => false,
     }
@@ -245,7 +249,8 @@ fn is_not_a_number_here(words: &[Word], i: usize) -> bool {
 fn homophone(words: &[Word], i: usize) -> Option<(Value, bool)> {
     let is_digit = |at: Option<usize>| {
         at.and_then(|at| words.get(at)).is_some_and(|word| {
-            word.text.chars().all(|c| digit_of(c).is_some()) || matches!(english(&word.text, Language::English), Some((Value::Digit(_), _)))
+            word.text.chars().all(|c| digit_of(c).is_some())
+                || matches!(english(&word.text, Language::English), Some((Value::Digit(_), _)))
         })
     };
     if !is_digit(i.checked_sub(1)) || !is_digit(Some(i + 1)) {

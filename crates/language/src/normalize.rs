@@ -7,7 +7,8 @@
 //! **Invariant:** no digit of any script remains.
 //! **Invariant:** of punctuation only `. , ? ! : ;` remain, and geresh, gershayim and apostrophes inside words.
 
-use alloc::string::{String, ToString as _};
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use units::Language;
@@ -53,7 +54,9 @@ fn fold(text: &str) -> Vec<char> {
             _ if digit_of(c).is_some() => digit_of(c).unwrap_or(' '),
             '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{5f4}' => '"',
             '\u{2018}' | '\u{2019}' | '\u{5f3}' | '\u{b4}' | '`' => '\'',
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{ad}' => continue,
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{ad}' => {
+                continue;
+            }
             '\u{2010}' | '\u{2011}' | '\u{2012}' | '\u{2212}' | '\u{5be}' => '-',
             '\n' => '\n',
             _ if c.is_whitespace() || c.is_control() => ' ',
@@ -162,6 +165,11 @@ impl Scanner {
                 self.at += len + usize::from(next == Some('-'));
                 return true;
             }
+            if next == Some('-') {
+                self.at += len + 1;
+                self.say(&hebrew::pointed_prefix(&strip_niqqud(&token)));
+                return true;
+            }
         }
         if let Some((spoken, extra)) = abbreviations::days(&token, glued, &self.before) {
             self.at += len + extra;
@@ -186,7 +194,8 @@ impl Scanner {
             '(' | ')' | '\u{2013}' | '\u{2014}' | '[' | ']' | '|' => self.out.pause(','),
             _ => {
                 let next = self.rest().iter().find(|c| !c.is_whitespace()).copied();
-                if c == '&' && self.language == Language::Hebrew && next.is_some_and(crate::phonemes::is_hebrew_letter) {
+                if c == '&' && self.language == Language::Hebrew && next.is_some_and(crate::phonemes::is_hebrew_letter)
+                {
                     self.prefix.push('ו');
                     self.at += self.rest().iter().take_while(|c| **c == ' ').count();
                     return;
@@ -228,5 +237,5 @@ pub(crate) fn spoken_value(digits: &str) -> Option<u32> {
 
 /// Returns the text of some characters.
 pub(crate) fn text_of(chars: &[char]) -> String {
-    chars.iter().collect::<String>().trim().to_string()
+    chars.iter().collect::<String>().trim().to_owned()
 }

@@ -4,6 +4,7 @@
 //! women and men) and because no diacritiser can then misread a digit. [`crate::phonemes::strip_niqqud`] takes the
 //! points off.
 
+use alloc::borrow::ToOwned as _;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -27,8 +28,7 @@ pub enum Gender {
     Feminine,
 }
 
-const FEMININE: [&str; 11] =
-    ["אֶפֶס", "אַחַת", "שְׁתַּיִים", "שָׁלוֹשׁ", "אַרְבַּע", "חָמֵשׁ", "שֵׁשׁ", "שֶׁבַע", "שְׁמוֹנֶה", "תֵּשַׁע", "עֶשֶׂר"];
+const FEMININE: [&str; 11] = ["אֶפֶס", "אַחַת", "שְׁתַּיִים", "שָׁלוֹשׁ", "אַרְבַּע", "חָמֵשׁ", "שֵׁשׁ", "שֶׁבַע", "שְׁמוֹנֶה", "תֵּשַׁע", "עֶשֶׂר"];
 const MASCULINE: [&str; 11] =
     ["אֶפֶס", "אֶחָד", "שְׁנַיִים", "שְׁלוֹשָׁה", "אַרְבָּעָה", "חֲמִישָּׁה", "שִׁישָּׁה", "שִׁבְעָה", "שְׁמוֹנָה", "תִּשְׁעָה", "עֲשָׂרָה"];
 /// The first word of eleven to nineteen, feminine; the second is עֶשְׂרֵה.
@@ -42,10 +42,9 @@ const CONSTRUCT: [&str; 8] = ["שְׁלוֹשֶׁת", "אַרְבַּעַת", "�
 const ORDINALS_MASCULINE: [&str; 10] =
     ["רִאשׁוֹן", "שֵׁנִי", "שְׁלִישִׁי", "רְבִיעִי", "חֲמִישִׁי", "שִׁישִּׁי", "שְׁבִיעִי", "שְׁמִינִי", "תְּשִׁיעִי", "עֲשִׂירִי"];
 const ORDINALS_FEMININE: [&str; 10] =
-    ["רִאשׁוֹנָה", "שְׁנִיָּה", "שְׁלִישִׁית", "רְבִיעִית", "חֲמִישִׁית", "שִׁישִּׁית", "שְׁבִיעִית", "שְׁמִינִית", "תְּשִׁיעִית", "עֲשִׂירִית"];
-const MONTHS: [&str; 12] = [
-    "יָנוּאָר", "פֶבְּרוּאָר", "מֶרְץ", "אַפְּרִיל", "מַאי", "יוּנִי", "יוּלִי", "אוֹגוּסְט", "סֶפְּטֶמְבֶּר", "אוֹקְטוֹבֶּר", "נוֹבֶמְבֶּר", "דֶּצֶמְבֶּר",
-];
+    ["רִאשׁוֹנָה", "שְׁנִיָּיה", "שְׁלִישִׁית", "רְבִיעִית", "חֲמִישִׁית", "שִׁישִּׁית", "שְׁבִיעִית", "שְׁמִינִית", "תְּשִׁיעִית", "עֲשִׂירִית"];
+const MONTHS: [&str; 12] =
+    ["יָנוּאָר", "פֶבְּרוּאָר", "מֶרְץ", "אַפְּרִיל", "מַאי", "יוּנִי", "יוּלִי", "אוֹגוּסְט", "סֶפְּטֶמְבֶּר", "אוֹקְטוֹבֶּר", "נוֹבֶמְבֶּר", "דֶּצֶמְבֶּר"];
 
 /// Returns the number in Hebrew words. Above [`MAX_SPOKEN`] it is read digit by digit.
 pub fn hebrew_cardinal(number: u32, gender: Gender) -> String {
@@ -53,21 +52,21 @@ pub fn hebrew_cardinal(number: u32, gender: Gender) -> String {
         return hebrew_digits(&number.to_string());
     }
     if number == 0 {
-        return word(&FEMININE, 0).to_string();
+        return word(&FEMININE, 0).to_owned();
     }
     let millions = number / 1_000_000;
     let thousands = number / 1_000 % 1_000;
     let mut parts: Vec<String> = Vec::new();
     match millions {
         0 => {}
-        1 => parts.push("מִילְיוֹן".to_string()),
-        2 => parts.push("שְׁנֵי מִילְיוֹן".to_string()),
+        1 => parts.push("מִילְיוֹן".to_owned()),
+        2 => parts.push("שְׁנֵי מִילְיוֹן".to_owned()),
         _ => parts.push(format!("{} מִילְיוֹן", hebrew_cardinal(millions, Gender::Masculine))),
     }
     match thousands {
         0 => {}
-        1 => parts.push("אֶלֶף".to_string()),
-        2 => parts.push("אַלְפַּיִים".to_string()),
+        1 => parts.push("אֶלֶף".to_owned()),
+        2 => parts.push("אַלְפַּיִים".to_owned()),
         3..=10 => parts.push(format!("{} אֲלָפִים", word(&CONSTRUCT, thousands - 3))),
         _ => parts.push(format!("{} אֶלֶף", hebrew_cardinal(thousands, Gender::Masculine))),
     }
@@ -78,8 +77,8 @@ pub fn hebrew_cardinal(number: u32, gender: Gender) -> String {
 fn push_below_thousand(parts: &mut Vec<String>, number: u32, gender: Gender) {
     match number / 100 {
         0 => {}
-        1 => parts.push("מֵאָה".to_string()),
-        2 => parts.push("מָאתַיִים".to_string()),
+        1 => parts.push("מֵאָה".to_owned()),
+        2 => parts.push("מָאתַיִים".to_owned()),
         hundreds => parts.push(format!("{} מֵאוֹת", hundreds_word(hundreds))),
     }
     let rest = number % 100;
@@ -89,15 +88,15 @@ fn push_below_thousand(parts: &mut Vec<String>, number: u32, gender: Gender) {
     };
     match rest {
         0 => {}
-        1..=10 => parts.push(word(units, rest).to_string()),
+        1..=10 => parts.push(word(units, rest).to_owned()),
         11..=19 => parts.push(match gender {
             Gender::Masculine => format!("{} עָשָׂר", word(&TEENS_MASCULINE, rest - 11)),
             Gender::Feminine => format!("{} עֶשְׂרֵה", word(&TEENS_FEMININE, rest - 11)),
         }),
         _ => {
-            parts.push(word(&TENS, rest / 10 - 2).to_string());
+            parts.push(word(&TENS, rest / 10 - 2).to_owned());
             if !rest.is_multiple_of(10) {
-                parts.push(word(units, rest % 10).to_string());
+                parts.push(word(units, rest % 10).to_owned());
             }
         }
     }
@@ -132,8 +131,8 @@ fn join_with_and(parts: &[String]) -> String {
 /// Returns the number before a noun it counts: 2 is שְׁנֵי or שְׁתֵּי, others as [`hebrew_cardinal`].
 pub fn hebrew_before_noun(number: u32, gender: Gender) -> String {
     match (number, gender) {
-        (2, Gender::Masculine) => "שְׁנֵי".to_string(),
-        (2, Gender::Feminine) => "שְׁתֵּי".to_string(),
+        (2, Gender::Masculine) => "שְׁנֵי".to_owned(),
+        (2, Gender::Feminine) => "שְׁתֵּי".to_owned(),
         _ => hebrew_cardinal(number, gender),
     }
 }
@@ -141,8 +140,8 @@ pub fn hebrew_before_noun(number: u32, gender: Gender) -> String {
 /// Returns the number before a definite noun (the three days): שְׁנֵי, שְׁלוֹשֶׁת to עֲשֶׂרֶת, else as [`hebrew_before_noun`].
 pub fn hebrew_construct(number: u32, gender: Gender) -> String {
     match (number, gender) {
-        (3..=10, Gender::Masculine) => word(&CONSTRUCT, number - 3).to_string(),
-        (3 | 5 | 7 | 9, Gender::Feminine) => hundreds_word(number).to_string(),
+        (3..=10, Gender::Masculine) => word(&CONSTRUCT, number - 3).to_owned(),
+        (3 | 5 | 7 | 9, Gender::Feminine) => hundreds_word(number).to_owned(),
         _ => hebrew_before_noun(number, gender),
     }
 }
@@ -159,8 +158,8 @@ pub fn hebrew_counted(number: u32, noun: &Noun) -> String {
 /// Returns first to tenth; above, the cardinal, as Hebrew does.
 pub fn hebrew_ordinal(number: u32, gender: Gender) -> String {
     match (number, gender) {
-        (1..=10, Gender::Masculine) => word(&ORDINALS_MASCULINE, number - 1).to_string(),
-        (1..=10, Gender::Feminine) => word(&ORDINALS_FEMININE, number - 1).to_string(),
+        (1..=10, Gender::Masculine) => word(&ORDINALS_MASCULINE, number - 1).to_owned(),
+        (1..=10, Gender::Feminine) => word(&ORDINALS_FEMININE, number - 1).to_owned(),
         _ => hebrew_cardinal(number, gender),
     }
 }

@@ -59,7 +59,10 @@ fn expected_len(digits: &str, language: Language) -> Option<usize> {
     if ["02", "03", "04", "08", "09"].iter().any(|prefix| starts(prefix)) {
         return Some(9);
     }
-    if ["1800", "1700", "1599", "1809", "1801", "1222"].iter().any(|prefix| starts(prefix) || (digits.len() > 1 && prefix.starts_with(digits))) {
+    if ["1800", "1700", "1599", "1809", "1801", "1222"]
+        .iter()
+        .any(|prefix| starts(prefix) || (digits.len() > 1 && prefix.starts_with(digits)))
+    {
         return Some(10 + usize::from(language == Language::English && starts("1800")));
     }
     if language == Language::English && digits.len() >= 3 && starts_with_area(digits) {

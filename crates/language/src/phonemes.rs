@@ -8,7 +8,8 @@
 //!
 //! **Invariant:** the mnemonics come from a fixed table; no character of the input reaches them.
 
-use alloc::string::{String, ToString};
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 mod espeak;
@@ -143,7 +144,8 @@ pub enum Token {
 /// Reads a text: pointed Hebrew, words of other scripts, punctuation.
 pub fn phonemes(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
-    for piece in text.split(|c: char| c.is_whitespace() || matches!(c, '\u{5be}' | '-' | '\u{2010}' | '\u{2011}' | '/')) {
+    for piece in text.split(|c: char| c.is_whitespace() || matches!(c, '\u{5be}' | '-' | '\u{2010}' | '\u{2011}' | '/'))
+    {
         push_piece(&mut tokens, piece);
     }
     tokens
@@ -206,7 +208,7 @@ fn push_word(tokens: &mut Vec<Token>, word: &str) {
             tokens.push(Token::Word(spoken));
         }
     } else if word.chars().any(char::is_alphanumeric) {
-        tokens.push(Token::Foreign(word.to_string()));
+        tokens.push(Token::Foreign(word.to_owned()));
     }
 }
 
@@ -215,7 +217,7 @@ fn speak(word: &str) -> Option<SpokenWord> {
     let pointed = letters.iter().any(|letter| !letter.is_bare());
     if !pointed {
         let listed = match letters.as_slice() {
-            [only] => words::letter_name(only.base).map(ToString::to_string),
+            [only] => words::letter_name(only.base).map(str::to_owned),
             _ => words::point(word),
         };
         match listed {
@@ -226,6 +228,12 @@ fn speak(word: &str) -> Option<SpokenWord> {
     let mut reading = rules::read(&letters);
     if reading.nuclei.is_empty() {
         unpointed::guess(&mut letters);
+        reading = rules::read(&letters);
+    }
+    if reading.nuclei.is_empty()
+        && let Some(first) = letters.first_mut()
+    {
+        first.point = Some(letters::Point::Patah);
         reading = rules::read(&letters);
     }
     if reading.phonemes.is_empty() {

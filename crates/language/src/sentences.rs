@@ -17,6 +17,16 @@ const SHORTEST_CLAUSE: usize = 12;
 /// A sentence longer than this is cut at a space, whatever it says.
 pub const LONGEST: usize = 300;
 
+/// How many further stops, quotes and brackets may stand behind the stop that ends a sentence.
+const MOST_CLOSERS: usize = 8;
+
+/// Whether more text may come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Open,
+    Ended,
+}
+
 /// Cuts streamed text into sentences.
 #[derive(Clone, Debug, Default)]
 pub struct SentenceCutter {
@@ -37,7 +47,7 @@ impl SentenceCutter {
 
     /// Returns the next sentence if it is whole, with the space behind it.
     pub fn poll(&mut self) -> Option<String> {
-        let end = self.end_of_sentence(false)?;
+        let end = self.end_of_sentence(Stream::Open)?;
         Some(self.take(end))
     }
 
@@ -46,7 +56,7 @@ impl SentenceCutter {
         if self.pending.is_empty() {
             return None;
         }
-        let end = self.end_of_sentence(true).unwrap_or(self.pending.len());
+        let end = self.end_of_sentence(Stream::Ended).unwrap_or(self.pending.len());
         Some(self.take(end))
     }
 
@@ -56,10 +66,10 @@ impl SentenceCutter {
         core::mem::replace(&mut self.pending, rest).into_iter().collect()
     }
 
-    /// Returns where the next sentence ends. Without `complete` only ends that later text cannot move count.
-    fn end_of_sentence(&self, complete: bool) -> Option<usize> {
+    /// Returns where the next sentence ends. While the stream is open, only ends that later text cannot move count.
+    fn end_of_sentence(&self, stream: Stream) -> Option<usize> {
         let text = self.pending.as_slice();
-        let full_stop = (0..text.len().min(LONGEST)).find_map(|at| ends_at(text, at, complete));
+        let full_stop = (0..text.len().min(LONGEST)).find_map(|at| ends_at(text, at, stream));
         if !self.first_is_out
             && full_stop.is_none_or(|end| end > FIRST_CLAUSE)
             && text.len() > FIRST_CLAUSE + 1
@@ -70,7 +80,7 @@ impl SentenceCutter {
         if full_stop.is_some() {
             return full_stop;
         }
-        if text.len() <= LONGEST + 1 {
+        if text.len() <= LONGEST + MOST_CLOSERS + 2 {
             return None;
         }
         let space = text.iter().take(LONGEST).rposition(|c| c.is_whitespace());
@@ -93,13 +103,15 @@ pub fn sentences(text: &str) -> Vec<String> {
 fn clause_end(text: &[char]) -> Option<usize> {
     let window = text.get(..FIRST_CLAUSE)?;
     let comma = window.iter().enumerate().rposition(|(at, c)| {
-        matches!(c, ',' | ';' | ':' | '\u{2013}' | '\u{2014}') && at + 1 >= SHORTEST_CLAUSE && text.get(at + 1).is_some_and(|c| c.is_whitespace())
+        matches!(c, ',' | ';' | ':' | '\u{2013}' | '\u{2014}')
+            && at + 1 >= SHORTEST_CLAUSE
+            && text.get(at + 1).is_some_and(|c| c.is_whitespace())
     })?;
     Some(with_blank(text, comma + 1))
 }
 
 /// Returns the end of the sentence (behind quotes and blanks) that the character at `at` ends.
-fn ends_at(text: &[char], at: usize, complete: bool) -> Option<usize> {
+fn ends_at(text: &[char], at: usize, stream: Stream) -> Option<usize> {
     let c = *text.get(at)?;
     if c == '\n' {
         return Some(with_blank(text, at + 1));
@@ -108,11 +120,15 @@ fn ends_at(text: &[char], at: usize, complete: bool) -> Option<usize> {
         return None;
     }
     let mut end = at + 1;
-    while text.get(end).is_some_and(|c| matches!(c, '.' | '?' | '!' | '\u{2026}' | '"' | '\'' | ')' | '\u{201d}' | '\u{2019}')) {
+    while end <= at + MOST_CLOSERS
+        && text
+            .get(end)
+            .is_some_and(|c| matches!(c, '.' | '?' | '!' | '\u{2026}' | '"' | '\'' | ')' | '\u{201d}' | '\u{2019}'))
+    {
         end += 1;
     }
     match text.get(end) {
-        None if !complete => return None,
+        None if stream == Stream::Open => return None,
         Some(next) if !next.is_whitespace() => return None,
         _ => {}
     }
@@ -132,11 +148,20 @@ fn is_abbreviation(before: &[char]) -> bool {
     const WORDS: [&str; 16] =
         ["dr", "mr", "mrs", "ms", "prof", "st", "ave", "rd", "no", "apt", "e.g", "i.e", "vs", "approx", "ext", "inc"];
     let start = before.iter().rposition(|c| c.is_whitespace()).map_or(0, |space| space + 1);
-    let word: String = before.get(start..).unwrap_or_default().iter().filter(|c| !matches!(c, '(' | '"')).flat_map(|c| c.to_lowercase()).collect();
+    let word: String = before
+        .get(start..)
+        .unwrap_or_default()
+        .iter()
+        .filter(|c| !matches!(c, '(' | '"'))
+        .flat_map(|c| c.to_lowercase())
+        .collect();
     let mut letters = word.chars();
     let single = matches!((letters.next(), letters.next()), (Some(letter), None) if letter.is_alphabetic());
-    let initials = word.contains('.') && word.split('.').all(|part| part.chars().count() == 1) && word.chars().any(char::is_alphabetic);
-    let entry = !word.is_empty() && word.chars().all(|c| c.is_ascii_digit()) && word.len() <= 2 && starts_line(before, start);
+    let initials = word.contains('.')
+        && word.split('.').all(|part| part.chars().count() == 1)
+        && word.chars().any(char::is_alphabetic);
+    let entry =
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_digit()) && word.len() <= 2 && starts_line(before, start);
     WORDS.contains(&word.as_str()) || single || initials || entry
 }
 

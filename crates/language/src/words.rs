@@ -28,7 +28,8 @@ pub(crate) fn words(text: &str) -> Vec<Word> {
         let number = word.chars().next_back().is_some_and(|last| last.is_ascii_digit());
         let joins = c.is_alphanumeric() || matches!(c, '+' | '*' | '#');
         // A digit and a letter are never one word: "054אחת", "ב10".
-        let breaks = !joins || (!word.is_empty() && number != digit.is_some() && word.chars().any(char::is_alphanumeric));
+        let breaks =
+            !joins || (!word.is_empty() && number != digit.is_some() && word.chars().any(char::is_alphanumeric));
         if breaks && !word.is_empty() {
             words.push(Word { text: core::mem::take(&mut word), after_pause });
             pause = false;

@@ -1,7 +1,8 @@
 //! Abbreviations that are said in full.
 
+use alloc::borrow::ToOwned as _;
 use alloc::format;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 
 use units::Language;
 
@@ -15,7 +16,7 @@ pub(super) fn expand(token: &str, after: &[char], language: Language) -> Option<
     let len = token.chars().count();
     match language {
         Language::Hebrew => hebrew(token).map(|spoken| (spoken, len)),
-        Language::English => english(token, after).map(|(spoken, dot)| (spoken.to_string(), len + dot)),
+        Language::English => english(token, after).map(|(spoken, dot)| (spoken.to_owned(), len + dot)),
     }
 }
 
@@ -132,7 +133,9 @@ fn weekday(token: &str) -> Option<String> {
 }
 
 fn english(token: &str, after: &[char]) -> Option<(&'static str, usize)> {
-    let dot = usize::from(after.first() == Some(&'.'));
+    // At the end of the text the dot ends the sentence too.
+    let dot = usize::from(after.first() == Some(&'.') && after.get(1).is_some());
+    let dotted = after.first() == Some(&'.');
     let spoken = match token {
         "Dr" => "doctor",
         "Mr" => "mister",
@@ -141,15 +144,15 @@ fn english(token: &str, after: &[char]) -> Option<(&'static str, usize)> {
         "Prof" => "professor",
         "Ltd" => "limited",
         "Inc" => "incorporated",
-        "St" if dot == 1 => "street",
-        "Ave" if dot == 1 => "avenue",
-        "Rd" if dot == 1 => "road",
-        "No" if dot == 1 && after.iter().skip(1).find(|c| **c != ' ').is_some_and(char::is_ascii_digit) => "number",
-        "apt" | "Apt" if dot == 1 => "apartment",
+        "St" if dotted => "street",
+        "Ave" if dotted => "avenue",
+        "Rd" if dotted => "road",
+        "No" if dotted && after.iter().skip(1).find(|c| **c != ' ').is_some_and(char::is_ascii_digit) => "number",
+        "apt" | "Apt" if dotted => "apartment",
         "approx" => "approximately",
         "etc" => "et cetera",
         "vs" => "versus",
-        "min" if dot == 1 => "minutes",
+        "min" if dotted => "minutes",
         _ => return None,
     };
     Some((spoken, dot))

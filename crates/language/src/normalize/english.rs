@@ -1,7 +1,8 @@
 //! Numbers in English words.
 
+use alloc::borrow::ToOwned as _;
 use alloc::format;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::forms::{Decimal, Form, is_money};
@@ -10,7 +11,18 @@ use crate::numbers::{english_cardinal, english_digits, english_ordinal};
 use crate::phone::phone_groups;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 /// Returns the words of a number, and how many characters behind it they stand for too.
@@ -26,9 +38,9 @@ pub(super) fn speak(form: &Form, context: &Context<'_>) -> (String, usize) {
             (format!("{} to {}", time(from.0, from.1, None), time(to.0, to.1, part)), used)
         }
         Form::Date(day, month, year) => (date(*day, *month, *year), 0),
-        Form::AroundTheClock => ("twenty four seven".to_string(), 0),
+        Form::AroundTheClock => ("twenty four seven".to_owned(), 0),
         Form::Ordinal(number) => (english_ordinal(*number), 0),
-        Form::Negative => ("minus".to_string(), 0),
+        Form::Negative => ("minus".to_owned(), 0),
         Form::Money(sign, amount) => match context.next_word() {
             Some((next, len)) if matches!(next.as_str(), "thousand" | "million" | "billion") => {
                 (format!("{} {next} {}", decimal(amount), currency(*sign).1), len)
@@ -60,7 +72,9 @@ fn part_of_day(context: &Context<'_>) -> (Option<&'static str>, usize) {
     let blanks = context.after.iter().take_while(|c| **c == ' ').count();
     let rest: String = context.after.iter().skip(blanks).take(4).collect();
     let rest = rest.to_ascii_lowercase();
-    for (written, spoken) in [("a.m.", "a m"), ("p.m.", "p m"), ("a.m", "a m"), ("p.m", "p m"), ("am", "a m"), ("pm", "p m")] {
+    for (written, spoken) in
+        [("a.m.", "a m"), ("p.m.", "p m"), ("a.m", "a m"), ("p.m", "p m"), ("am", "a m"), ("pm", "p m")]
+    {
         let ends = !context.after.get(blanks + written.len()).is_some_and(|c| c.is_alphanumeric());
         if rest.starts_with(written) && ends {
             return (Some(spoken), blanks + written.len());
@@ -78,33 +92,31 @@ fn time(hour: u32, minute: u32, part: Option<&str>) -> String {
     } else {
         None
     });
-    let mut words = english_cardinal(twelve);
-    match minute {
-        0 if part.is_none() => words.push_str(" o'clock"),
-        0 => {}
-        1..=9 => words.push_str(&format!(" oh {}", english_cardinal(minute))),
-        _ => words.push_str(&format!(" {}", english_cardinal(minute))),
-    }
-    if let Some(part) = part {
-        words.push(' ');
-        words.push_str(part);
-    }
-    words
+    let minutes = match minute {
+        0 if part.is_none() => " o'clock".to_owned(),
+        0 => String::new(),
+        1..=9 => format!(" oh {}", english_cardinal(minute)),
+        _ => format!(" {}", english_cardinal(minute)),
+    };
+    let (space, part) = part.map_or(("", ""), |part| (" ", part));
+    format!("{}{minutes}{space}{part}", english_cardinal(twelve))
 }
 
 fn date(day: u32, month: u32, year: Option<u32>) -> String {
-    let name = month.checked_sub(1).and_then(|at| usize::try_from(at).ok()).and_then(|at| MONTHS.get(at)).copied().unwrap_or_default();
-    let mut words = format!("{name} {}", english_ordinal(day));
-    if let Some(year) = year {
-        words.push_str(", ");
-        words.push_str(&match (year / 100, year % 100) {
-            (_, _) if !(1_100..2_100).contains(&year) || (2_000..2_010).contains(&year) => english_cardinal(year),
-            (century, 0) => format!("{} hundred", english_cardinal(century)),
-            (century, rest @ 1..=9) => format!("{} oh {}", english_cardinal(century), english_cardinal(rest)),
-            (century, rest) => format!("{} {}", english_cardinal(century), english_cardinal(rest)),
-        });
-    }
-    words
+    let name = month
+        .checked_sub(1)
+        .and_then(|at| usize::try_from(at).ok())
+        .and_then(|at| MONTHS.get(at))
+        .copied()
+        .unwrap_or_default();
+    let Some(year) = year else { return format!("{name} {}", english_ordinal(day)) };
+    let year = match (year / 100, year % 100) {
+        (_, _) if !(1_100..2_100).contains(&year) || (2_000..2_010).contains(&year) => english_cardinal(year),
+        (century, 0) => format!("{} hundred", english_cardinal(century)),
+        (century, rest @ 1..=9) => format!("{} oh {}", english_cardinal(century), english_cardinal(rest)),
+        (century, rest) => format!("{} {}", english_cardinal(century), english_cardinal(rest)),
+    };
+    format!("{name} {}, {year}", english_ordinal(day))
 }
 
 fn decimal(number: &Decimal) -> String {
@@ -127,7 +139,11 @@ fn with_sign(last: &Decimal, words: String, context: &Context<'_>) -> (String, u
     match context.after.get(blanks).copied() {
         Some('%') => (format!("{words} percent"), blanks + 1),
         Some(sign) if is_money(sign) => {
-            if words == decimal(last) { (money(sign, last), blanks + 1) } else { (format!("{words} {}", currency(sign).1), blanks + 1) }
+            if words == decimal(last) {
+                (money(sign, last), blanks + 1)
+            } else {
+                (format!("{words} {}", currency(sign).1), blanks + 1)
+            }
         }
         _ => (words, 0),
     }

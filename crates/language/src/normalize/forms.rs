@@ -95,7 +95,9 @@ fn phone(text: &[char], language: Language) -> Option<(Form, usize)> {
             '0'..='9' => digits.push(c),
             '(' if text.get(at + 1).is_some_and(char::is_ascii_digit) => {}
             ')' => {}
-            '-' | ' ' | '.' if number_goes_on || (c == ' ' && text.get(at.wrapping_sub(1)) == Some(&')')) => separators.push(c),
+            '-' | ' ' | '.' if number_goes_on || (c == ' ' && text.get(at.wrapping_sub(1)) == Some(&')')) => {
+                separators.push(c);
+            }
             _ => break,
         }
         at += 1;
@@ -125,7 +127,8 @@ fn is_whole_phone(digits: &str, separators: &[char], language: Language) -> bool
     if digits.starts_with('+') {
         return (9..=16).contains(&digits.len());
     }
-    (marked || toll_free || american) && (!dotted_date || digits.len() > 8)
+    (marked || toll_free || american)
+        && (!dotted_date || digits.len() > 8)
         && phone_progress(digits, language) == PhoneProgress::Complete
 }
 
@@ -210,7 +213,8 @@ fn dash(text: &[char]) -> Option<usize> {
 fn ordinal(text: &[char], language: Language) -> Option<(Form, usize)> {
     let (number, len) = small(text, 6)?;
     let suffix: String = text.get(len..)?.iter().take_while(|c| c.is_ascii_alphabetic()).collect();
-    let fits = language == Language::English && ["st", "nd", "rd", "th"].contains(&suffix.to_ascii_lowercase().as_str());
+    let fits =
+        language == Language::English && ["st", "nd", "rd", "th"].contains(&suffix.to_ascii_lowercase().as_str());
     fits.then_some((Form::Ordinal(number), len + 2))
 }
 

@@ -1,13 +1,15 @@
 //! Numbers in Hebrew words.
 
+use alloc::borrow::ToOwned as _;
 use alloc::format;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::forms::{Decimal, Form, is_money};
 use super::{Context, spoken_value};
 use crate::numbers::{
-    Gender, Noun, find_noun, hebrew_before_noun, hebrew_cardinal, hebrew_counted, hebrew_digits, hebrew_month, hebrew_ordinal,
+    Gender, Noun, find_noun, hebrew_before_noun, hebrew_cardinal, hebrew_counted, hebrew_digits, hebrew_month,
+    hebrew_ordinal,
 };
 use crate::phone::phone_groups;
 use crate::phonemes::strip_niqqud;
@@ -16,17 +18,19 @@ use crate::phonemes::strip_niqqud;
 pub(super) fn speak(form: &Form, context: &Context<'_>) -> (String, usize) {
     match form {
         Form::Phone(digits) => (phone(digits), 0),
-        Form::Time(hour, minute) => (time(*hour, *minute, !says_part_of_day(context)), 0),
+        Form::Time(hour, minute) => (time(*hour, *minute, part_of_day(context)), 0),
         Form::TimeRange(from, to) => {
-            (format!("{} עַד {}", time(from.0, from.1, false), time(to.0, to.1, !says_part_of_day(context))), 0)
+            (format!("{} עַד {}", time(from.0, from.1, PartOfDay::Omit), time(to.0, to.1, part_of_day(context))), 0)
         }
         Form::Date(day, month, year) => (date(*day, *month, *year), 0),
-        Form::AroundTheClock => ("עֶשְׂרִים וְאַרְבַּע שֶׁבַע".to_string(), 0),
+        Form::AroundTheClock => ("עֶשְׂרִים וְאַרְבַּע שֶׁבַע".to_owned(), 0),
         Form::Ordinal(number) => (hebrew_ordinal(*number, Gender::Masculine), 0),
-        Form::Negative => ("מִינוּס".to_string(), 0),
+        Form::Negative => ("מִינוּס".to_owned(), 0),
         Form::Money(sign, amount) => signed_money(*sign, amount, context),
         Form::Plain(number) => counted(number, context, |gender| decimal(number, gender)),
-        Form::Range(from, to) => counted(to, context, |gender| format!("{} עַד {}", decimal(from, gender), decimal(to, gender))),
+        Form::Range(from, to) => {
+            counted(to, context, |gender| format!("{} עַד {}", decimal(from, gender), decimal(to, gender)))
+        }
     }
 }
 
@@ -71,37 +75,46 @@ fn phone(digits: &str) -> String {
 }
 
 /// The hour is said by the clock of twelve; from noon on the part of the day tells which.
-fn time(hour: u32, minute: u32, with_part_of_day: bool) -> String {
+fn time(hour: u32, minute: u32, part_of_day: PartOfDay) -> String {
     if hour == 0 && minute == 0 {
-        return "חֲצוֹת".to_string();
+        return "חֲצוֹת".to_owned();
     }
     let twelve = if hour.is_multiple_of(12) { 12 } else { hour % 12 };
-    let mut words = hebrew_cardinal(twelve, Gender::Feminine);
-    match minute {
-        0 => {}
-        15 => words.push_str(" וָרֶבַע"),
-        30 => words.push_str(" וָחֵצִי"),
-        1 => words.push_str(" וְדַקָּה"),
-        2..=10 => words.push_str(&format!(" וְ{} דַּקּוֹת", hebrew_before_noun(minute, Gender::Feminine))),
-        20 | 40 | 50 => words.push_str(&format!(" וְ{}", hebrew_cardinal(minute, Gender::Feminine))),
-        _ => words.push_str(&format!(" {}", hebrew_cardinal(minute, Gender::Feminine))),
-    }
-    if with_part_of_day {
-        words.push_str(match hour {
-            0 | 22.. => " בַּלַּיְלָה",
-            12 => " בַּצָּהֳרַיִים",
-            13..=17 => " אַחֲרֵי הַצָּהֳרַיִים",
-            18..=21 => " בָּעֶרֶב",
-            _ => "",
-        });
-    }
-    words
+    let minutes = match minute {
+        0 => String::new(),
+        15 => " וָרֶבַע".to_owned(),
+        30 => " וָחֵצִי".to_owned(),
+        1 => " וְדַקָּה".to_owned(),
+        2..=10 => format!(" וְ{} דַּקּוֹת", hebrew_before_noun(minute, Gender::Feminine)),
+        20 | 40 | 50 => format!(" וְ{}", hebrew_cardinal(minute, Gender::Feminine)),
+        _ => format!(" {}", hebrew_cardinal(minute, Gender::Feminine)),
+    };
+    let part = match hour {
+        _ if part_of_day == PartOfDay::Omit => "",
+        0 | 22.. => " בַּלַּיְלָה",
+        12 => " בַּצָּהֳרַיִים",
+        13..=17 => " אַחֲרֵי הַצָּהֳרַיִים",
+        18..=21 => " בָּעֶרֶב",
+        _ => "",
+    };
+    format!("{}{minutes}{part}", hebrew_cardinal(twelve, Gender::Feminine))
 }
 
-/// Whether the text goes on to say morning, noon, evening or night itself.
-fn says_part_of_day(context: &Context<'_>) -> bool {
+/// Whether a time is said with its part of the day.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PartOfDay {
+    Add,
+    Omit,
+}
+
+/// Leaves the part of the day to the text where it goes on to say morning, noon, evening or night itself.
+fn part_of_day(context: &Context<'_>) -> PartOfDay {
     const PARTS: [&str; 10] = ["בבוקר", "בצהריים", "בצהרים", "בערב", "בלילה", "אחרי", "אחר", "לפנות", "לפני", "אחה\"צ"];
-    context.next_word().is_some_and(|(word, _)| PARTS.contains(&word.as_str()))
+    if context.next_word().is_some_and(|(word, _)| PARTS.contains(&word.as_str())) {
+        PartOfDay::Omit
+    } else {
+        PartOfDay::Add
+    }
 }
 
 fn date(day: u32, month: u32, year: Option<u32>) -> String {
@@ -122,7 +135,7 @@ fn decimal(number: &Decimal, gender: Gender) -> String {
     match number.fraction.trim_end_matches('0') {
         "" => whole,
         "5" if number.whole != "0" => format!("{whole} וָחֵצִי"),
-        "5" => "חֵצִי".to_string(),
+        "5" => "חֵצִי".to_owned(),
         _ => format!("{whole} נְקוּדָּה {}", hebrew_digits(&number.fraction)),
     }
 }
@@ -169,7 +182,8 @@ fn counted(last: &Decimal, context: &Context<'_>, words: impl Fn(Gender) -> Stri
         }
         return (words(noun.gender), 0);
     }
-    let gender = if next.ends_with("ים") && next.chars().count() > 3 { Gender::Masculine } else { default_gender(context) };
+    let gender =
+        if next.ends_with("ים") && next.chars().count() > 3 { Gender::Masculine } else { default_gender(context) };
     (words(gender), 0)
 }
 
@@ -182,10 +196,30 @@ fn default_gender(context: &Context<'_>) -> Gender {
 /// Words whose number is a name, not a count: street, flat, floor, hour, line.
 fn is_counted_by_name(before: &str) -> bool {
     const NAMES: [&str; 20] = [
-        "רחוב", "דירה", "קומה", "מספר", "בית", "כניסה", "שעה", "קו", "סעיף", "חדר", "שלוחה", "אזור", "גוש", "חלקה", "כביש", "קוד", "ערוץ",
-        "אפשרות", "טלפון", "הקש",
+        "רחוב",
+        "דירה",
+        "קומה",
+        "מספר",
+        "בית",
+        "כניסה",
+        "שעה",
+        "קו",
+        "סעיף",
+        "חדר",
+        "שלוחה",
+        "אזור",
+        "גוש",
+        "חלקה",
+        "כביש",
+        "קוד",
+        "ערוץ",
+        "אפשרות",
+        "טלפון",
+        "הקש",
     ];
-    NAMES.iter().any(|name| before == *name || before.strip_prefix(['ב', 'ה', 'ל', 'מ', 'ו']).is_some_and(|rest| rest == *name))
+    NAMES
+        .iter()
+        .any(|name| before == *name || before.strip_prefix(['ב', 'ה', 'ל', 'מ', 'ו']).is_some_and(|rest| rest == *name))
 }
 
 fn is_size(word: &str) -> bool {
@@ -205,9 +239,10 @@ fn is_shekel(word: &str) -> bool {
 fn signed_money(sign: char, amount: &Decimal, context: &Context<'_>) -> (String, usize) {
     match context.next_word() {
         // "₪2.5 מיליון": the money comes after the word of size.
-        Some((next, len)) if is_size(&next) => {
-            (format!("{} {next} {}", decimal(amount, Gender::Masculine), currency(sign).map_or("", |noun| noun.plural)), len)
-        }
+        Some((next, len)) if is_size(&next) => (
+            format!("{} {next} {}", decimal(amount, Gender::Masculine), currency(sign).map_or("", |noun| noun.plural)),
+            len,
+        ),
         _ => (money(sign, amount, |gender| decimal(amount, gender)), 0),
     }
 }

@@ -29,11 +29,10 @@ impl Output {
     pub(super) fn pause(&mut self, pause: char) {
         match self.text.chars().next_back() {
             None => {}
+            Some(last) if is_pause(last) && strength(pause) <= strength(last) => {}
             Some(last) if is_pause(last) => {
-                if strength(pause) > strength(last) {
-                    self.text.pop();
-                    self.text.push(pause);
-                }
+                self.text.pop();
+                self.text.push(pause);
             }
             Some(_) => self.text.push(pause),
         }

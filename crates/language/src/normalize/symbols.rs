@@ -20,7 +20,8 @@ pub(super) fn word(text: &[char]) -> String {
                 break;
             }
             hebrew = here;
-        } else if word.is_empty() || !(is_hebrew_mark(c) || (matches!(c, '\'' | '"') && inner_quote(c, text, i, next))) {
+        } else if word.is_empty() || !(is_hebrew_mark(c) || (matches!(c, '\'' | '"') && inner_quote(c, text, i, next)))
+        {
             break;
         }
         word.push(c);
@@ -31,7 +32,13 @@ pub(super) fn word(text: &[char]) -> String {
 /// Whether a quote belongs to the word: between letters, or the geresh at the end of רח' and of ג'.
 fn inner_quote(quote: char, text: &[char], i: usize, next: Option<char>) -> bool {
     let letter_follows = next.is_some_and(|next| next.is_alphabetic() && !next.is_numeric());
-    let hebrew_before = text.get(..i).unwrap_or_default().iter().rev().find(|c| !is_hebrew_mark(**c)).is_some_and(|c| is_hebrew_letter(*c));
+    let hebrew_before = text
+        .get(..i)
+        .unwrap_or_default()
+        .iter()
+        .rev()
+        .find(|c| !is_hebrew_mark(**c))
+        .is_some_and(|c| is_hebrew_letter(*c));
     let quoted = text.get(..i).unwrap_or_default().first() == Some(&quote);
     match quote {
         '"' => letter_follows && hebrew_before,
@@ -79,7 +86,9 @@ pub(super) fn address(token: &str, language: Language) -> Option<String> {
     let stripped = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://"));
     let web = stripped.is_some()
         || lower.starts_with("www.")
-        || [".com", ".co.il", ".org", ".net", ".org.il", ".gov.il"].iter().any(|end| lower.ends_with(end) && lower.len() > end.len());
+        || [".com", ".co.il", ".org", ".net", ".org.il", ".gov.il"]
+            .iter()
+            .any(|end| lower.ends_with(end) && lower.len() > end.len());
     if !latin || !(mail || web) {
         return None;
     }

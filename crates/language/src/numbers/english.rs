@@ -1,12 +1,31 @@
 //! English number words.
 
+use alloc::borrow::ToOwned as _;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 const BELOW_TWENTY: [&str; 20] = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
-    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
 ];
 const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 
@@ -16,7 +35,7 @@ pub fn english_cardinal(number: u32) -> String {
         return english_digits(&number.to_string());
     }
     if number == 0 {
-        return below_twenty(0).to_string();
+        return below_twenty(0).to_owned();
     }
     let mut parts: Vec<String> = Vec::new();
     for (size, name) in [(1_000_000, "million"), (1_000, "thousand")] {
@@ -36,13 +55,13 @@ pub fn english_ordinal(number: u32) -> String {
     let cardinal = english_cardinal(number);
     let (start, last) = cardinal.rsplit_once(' ').map_or(("", cardinal.as_str()), |(start, last)| (start, last));
     let ordinal = match last {
-        "one" => "first".to_string(),
-        "two" => "second".to_string(),
-        "three" => "third".to_string(),
-        "five" => "fifth".to_string(),
-        "eight" => "eighth".to_string(),
-        "nine" => "ninth".to_string(),
-        "twelve" => "twelfth".to_string(),
+        "one" => "first".to_owned(),
+        "two" => "second".to_owned(),
+        "three" => "third".to_owned(),
+        "five" => "fifth".to_owned(),
+        "eight" => "eighth".to_owned(),
+        "nine" => "ninth".to_owned(),
+        "twelve" => "twelfth".to_owned(),
         other => match other.strip_suffix('y') {
             Some(stem) => format!("{stem}ieth"),
             None => format!("{other}th"),
@@ -64,11 +83,13 @@ fn below_thousand(number: u32) -> String {
     }
     match number % 100 {
         0 => {}
-        rest @ 1..=19 => parts.push(below_twenty(rest).to_string()),
+        rest @ 1..=19 => parts.push(below_twenty(rest).to_owned()),
         rest => {
-            parts.push(usize::try_from(rest / 10).ok().and_then(|at| TENS.get(at)).copied().unwrap_or_default().to_string());
+            parts.push(
+                usize::try_from(rest / 10).ok().and_then(|at| TENS.get(at)).copied().unwrap_or_default().to_owned(),
+            );
             if !rest.is_multiple_of(10) {
-                parts.push(below_twenty(rest % 10).to_string());
+                parts.push(below_twenty(rest % 10).to_owned());
             }
         }
     }

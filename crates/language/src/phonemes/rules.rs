@@ -83,8 +83,11 @@ pub(super) fn read(letters: &[Letter]) -> Reading {
 fn vav_vowel(letters: &[Letter], i: usize) -> Option<Vowel> {
     let vav = *letters.get(i).filter(|letter| letter.base == 'ו' && !letter.geresh)?;
     let before = i.checked_sub(1).and_then(|at| letters.get(at));
-    let carries = before.is_none_or(|before| before.point.is_none() && !(before.base == 'ו' && i > 1 && vav_vowel(letters, i - 1).is_some()));
-    let before_shuruk = i > 0 && letters.get(i + 1).is_some_and(|next| next.base == 'ו' && next.dagesh && next.point.is_none());
+    let carries = before.is_none_or(|before| {
+        before.point.is_none() && !(before.base == 'ו' && i > 1 && vav_vowel(letters, i - 1).is_some())
+    });
+    let before_shuruk =
+        i > 0 && letters.get(i + 1).is_some_and(|next| next.base == 'ו' && next.dagesh && next.point.is_none());
     match vav.point {
         // Of two vavs with a dot the first is the consonant: תִּיוּוּךְ.
         None if vav.dagesh && before_shuruk => None,
@@ -94,11 +97,8 @@ fn vav_vowel(letters: &[Letter], i: usize) -> Option<Vowel> {
             let doubled = letters.get(i + 1).is_some_and(|next| next.base == 'ו');
             let last = i + 1 == letters.len();
             let before = before?;
-            (before.point.is_none() && !doubled && !matches!(before.base, 'י' | 'ו')).then_some(if last {
-                Vowel::U
-            } else {
-                Vowel::O
-            })
+            (before.point.is_none() && !doubled && before.base != 'ו' && !(before.base == 'י' && last))
+                .then_some(if last { Vowel::U } else { Vowel::O })
         }
         _ => None,
     }
@@ -134,7 +134,9 @@ fn is_silent(letters: &[Letter], i: usize) -> bool {
             letter.is_bare()
                 && before.is_some_and(|before| {
                     let helper = [Point::Holam, Point::Kubuts, Point::KamatzKatan].iter().any(|p| before.has(*p));
-                    helper || next.is_some_and(|next| next.base == 'ו' && !next.is_bare()) || (before.base == 'ו' && before.has_vowel())
+                    helper
+                        || next.is_some_and(|next| next.base == 'ו' && !next.is_bare())
+                        || (before.base == 'ו' && before.has_vowel())
                 })
         }
         _ => false,
@@ -148,7 +150,9 @@ fn is_silent_yod(letters: &[Letter], i: usize) -> bool {
     let before_v = next.is_some_and(|next| next.base == 'ו' && i + 2 == letters.len() && next.is_bare());
     match before.point {
         Some(Point::Hiriq | Point::Tsere | Point::Segol | Point::HatafSegol) => true,
-        Some(Point::Patah | Point::Kamatz) => before_v || before.base == 'י' || next.is_some_and(|next| next.base == 'י'),
+        Some(Point::Patah | Point::Kamatz) => {
+            before_v || before.base == 'י' || next.is_some_and(|next| next.base == 'י')
+        }
         Some(_) => before.base == 'י',
         None => before.base == 'י' && before.is_bare() && i > 1,
     }
@@ -177,7 +181,10 @@ fn is_furtive(letters: &[Letter], i: usize, so_far: &Reading) -> bool {
     };
     let open = matches!(so_far.phonemes.last(), Some(Phoneme::Vowel(vowel)) if *vowel != Vowel::A);
     let yod = matches!(so_far.phonemes.last(), Some(Phoneme::Consonant(Consonant::Y)));
-    takes && i + 1 == letters.len() && (open || (yod && letter.has(Point::Patah))) && matches!(letter.point, None | Some(Point::Patah))
+    takes
+        && i + 1 == letters.len()
+        && (open || (yod && letter.has(Point::Patah)))
+        && matches!(letter.point, None | Some(Point::Patah))
 }
 
 /// The consonant a letter stands for.
@@ -227,7 +234,10 @@ fn is_kamatz_katan(letters: &[Letter], i: usize) -> bool {
     if next.is_some_and(|next| next.has(Point::HatafKamatz)) {
         return true;
     }
-    if letter.base == 'כ' && next.is_some_and(|next| next.base == 'ל' && !next.has_vowel() && !next.dagesh) && after.is_none() {
+    if letter.base == 'כ'
+        && next.is_some_and(|next| next.base == 'ל' && !next.has_vowel() && !next.dagesh)
+        && after.is_none()
+    {
         return true;
     }
     let closed = next.is_some_and(|next| next.has(Point::Shva)) && !letter.stress;
@@ -250,7 +260,7 @@ const KATAN_ROOTS: [&str; 16] =
 /// Whether a shva is heard as *e*.
 fn is_mobile_shva(letters: &[Letter], i: usize) -> bool {
     let Some(&letter) = letters.get(i) else { return false };
-    let Some(&next) = letters.get(i + 1) else { return false };
+    let Some(&next) = letters.get(i + 1) else { return i == 0 };
     let before = i.checked_sub(1).and_then(|at| letters.get(at)).copied();
     let Some(before) = before else { return opens_with_e(letters, 0) };
     if before.has(Point::Shva) {
@@ -272,7 +282,8 @@ fn is_mobile_shva(letters: &[Letter], i: usize) -> bool {
 
 /// שלך and שלכם keep their shva silent though they look like a prefix.
 fn is_of_you(letters: &[Letter]) -> bool {
-    letters.get(1).is_some_and(|letter| letter.base == 'ל') && letters.get(2).is_some_and(|letter| matches!(letter.base, 'ך' | 'כ'))
+    letters.get(1).is_some_and(|letter| letter.base == 'ל')
+        && letters.get(2).is_some_and(|letter| matches!(letter.base, 'ך' | 'כ'))
 }
 
 /// Whether a word (or what a prefix leaves of it) that opens with a shva is read with *e*.
@@ -293,7 +304,8 @@ fn opens_with_e(letters: &[Letter], i: usize) -> bool {
 
 /// Words whose bet belongs to the root, so that no vowel parts it from the next letter (בְּרָכָה, בְּדִיקָה).
 const BET_CLUSTERS: [&str; 16] = [
-    "ברכ", "ברית", "בריא", "ברור", "בריר", "ברז", "בדיק", "בדיח", "בחיר", "בחינ", "בריכ", "בלי", "בכיר", "בגד", "בליל", "בנות",
+    "ברכ", "ברית", "בריא", "ברור", "בריר", "ברז", "בדיק", "בדיח", "בחיר", "בחינ", "בריכ", "בלי", "בכיר", "בגד", "בליל",
+    "בנות",
 ];
 
 /// Words in which kaf with a shva is the prefix "like", or is read with *e* anyway.

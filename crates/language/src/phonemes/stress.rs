@@ -62,9 +62,11 @@ fn is_segolate(letters: &[Letter], reading: &Reading, penult: Nucleus, last: Nuc
             let open = matches!(penult.vowel, Vowel::E | Vowel::O | Vowel::U) || onset.base == 'ו';
             open && !suffix
         }
-        Some(Point::Patah) if matches!(onset.base, 'ח' | 'ע' | 'ה' | 'א') => matches!(first_point, Some(Point::Patah)),
+        Some(Point::Patah) if matches!(onset.base, 'ח' | 'ע' | 'ה' | 'א') => {
+            matches!(first_point, Some(Point::Patah))
+        }
         Some(Point::Patah) if guttural_end => {
-            matches!(first_point, Some(Point::Segol)) && !onset.dagesh || (penult.vowel == Vowel::O && !onset.dagesh)
+            !onset.dagesh && (matches!(first_point, Some(Point::Segol)) || penult.vowel == Vowel::O)
         }
         _ => false,
     }
@@ -86,7 +88,8 @@ fn is_past_verb(letters: &[Letter], reading: &Reading, penult: Nucleus) -> bool 
     let after_consonant = third.is_some_and(|third| third.has(Point::Shva));
     let after_vowel_letter = third.is_some_and(|third| matches!(third.base, 'י' | 'א') && third.is_bare());
     if last.base == 'י' && last.is_bare() && second.base == 'ת' && second.has(Point::Hiriq) {
-        return (after_consonant && second.dagesh) || (after_vowel_letter && !second.dagesh && penult.vowel != Vowel::O);
+        return (after_consonant && second.dagesh)
+            || (after_vowel_letter && !second.dagesh && penult.vowel != Vowel::O);
     }
     if last.base == 'ת' && last.has(Point::Kamatz) {
         return true;
@@ -110,5 +113,6 @@ fn is_hifil(letters: &[Letter], penult: Nucleus, last: Nucleus) -> bool {
     let future = matches!(first.base, 'ת' | 'י') && first.has(Point::Patah);
     let ends_open = matches!(end.base, 'ה' | 'ו' | 'י') && !end.has_vowel();
     ends_open
-        && ((past && matches!(last.vowel, Vowel::A | Vowel::U)) || (future && matches!(last.vowel, Vowel::U | Vowel::I)))
+        && ((past && matches!(last.vowel, Vowel::A | Vowel::U))
+            || (future && matches!(last.vowel, Vowel::U | Vowel::I)))
 }

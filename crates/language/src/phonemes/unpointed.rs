@@ -46,7 +46,8 @@ pub(super) fn guess(letters: &mut [Letter]) {
         }
         let consonants_left = (i + 1..len).take_while(|after| !is_mater(*after)).count();
         let word_ends = i + 1 + consonants_left == len;
-        let needed = i == 0 || !open || (word_ends && consonants_left == 1);
+        let guttural = matches!(letter.base, 'א' | 'ה' | 'ע');
+        let needed = i == 0 || guttural || !open || (word_ends && consonants_left == 1);
         letter.point = Some(if needed { Point::Patah } else { Point::Shva });
         open = needed;
     }

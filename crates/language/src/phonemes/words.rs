@@ -48,7 +48,7 @@ const LAST: &str = "אשתי ביתי תחתי בתי אחותי נתנו קנו
     חברתי זכותי דעתי לדעתי כוונתי";
 
 /// Stress on the last syllable but one where no pattern shows it: names, months, loanwords, everyday words.
-const LAST_BUT_ONE: &str = "ערב בוקר ארבע שבע תשע שמונֶה חמש כמה למה איפה אלה אלו אילו ככה לילה הביתה קדימה למעלה למטה אחורה \
+const LAST_BUT_ONE: &str = "חֵצי למֶד דלֶת סמֶך אלֶף ערב בוקר ארבע שבע תשע שמונֶה חמש כמה למה איפה אלה אלו אילו ככה לילה הביתה קדימה למעלה למטה אחורה \
     ימינה שמאלה החוצה פנימה הלאה צפונה דרומה יאללה סבבה באסה אחלה אנחנו ממנה ממנו באו באה גרה תכף \
     דני רוני שרה יוסי משה אבי רותי דנה נועה שירה מאיה אורי לוי כהן חנה אסתר רבקה לאה רינה מירי שושי מוטי אלי גדי שלמה אורנה \
     דינה טליה נטליה מיכאלה רחלי איציק דודי שוקי צביקה יענקלה חיים גילה אופירה איריס טלי לימור יעלה גולן פרידמן גולדברג \
@@ -56,7 +56,8 @@ const LAST_BUT_ONE: &str = "ערב בוקר ארבע שבע תשע שמונֶה 
     יוני יולי אוגוסט ספטמבר אוקטובר נובמבר דצמבר אימייל אופיס מרקט סופר פיצה קופי סטודיו וילה פלוס מינוס וואטסאפ ווצאפ גוגל";
 
 /// Stress on the third syllable from the end.
-const LAST_BUT_TWO: &str = "ינואר פברואר טלפון אינטרנט אמריקה אפריקה מתמטיקה מוסיקה מוזיקה פיזיקה פוליטיקה קליניקה אלקטרוניקה טכניקה";
+const LAST_BUT_TWO: &str =
+    "ינואר פברואר טלפון אינטרנט אמריקה אפריקה מתמטיקה מוסיקה מוזיקה פיזיקה פוליטיקה קליניקה אלקטרוניקה טכניקה";
 
 /// Returns `word`, which carries no points, with points: from the list, also behind prefixes.
 pub(super) fn point(word: &str) -> Option<String> {
@@ -67,7 +68,9 @@ pub(super) fn point(word: &str) -> Option<String> {
         if rest.len() < 2 || !prefix.iter().all(|c| is_prefix(*c)) {
             return None;
         }
-        let found = POINTED.split_whitespace().find(|entry| entry.chars().filter(|c| !letters::is_mark(*c)).eq(rest.iter().copied()));
+        let found = POINTED
+            .split_whitespace()
+            .find(|entry| entry.chars().filter(|c| !letters::is_mark(*c)).eq(rest.iter().copied()));
         if let Some(found) = found {
             let mut pointed = String::new();
             for c in prefix {

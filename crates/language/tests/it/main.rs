@@ -1,0 +1,6 @@
+//! Tests of the language crate through its public face.
+
+mod comparing;
+mod listening;
+mod properties;
+mod speaking;
