@@ -101,7 +101,6 @@ const NOT_A_NAME: &[&str] = &[
     "what",
     "why",
     "how",
-    "נייה",
     "לקנות",
     "לשכור",
     "בבקשה",
@@ -419,13 +418,13 @@ fn reason(is_asked: bool, words: &[Word], used: &[Range<usize>]) -> Option<Strin
         .map(|(_, word)| word.clone())
         .collect();
     let start = kept.iter().position(|word| !hearing::is_filler(word)).unwrap_or(kept.len());
-    let kept = kept.get(start..).unwrap_or_default();
+    let kept = hearing::without_farewell(kept.get(start..).unwrap_or_default());
     hearing::has_content(kept).then(|| cut(&hearing::shown(kept)))
 }
 
 fn whole_text(words: &[Word]) -> Option<String> {
     let start = words.iter().position(|word| !hearing::is_filler(word))?;
-    let kept = words.get(start..)?;
+    let kept = hearing::without_farewell(words.get(start..)?);
     hearing::has_content(kept).then(|| cut(&hearing::shown(kept)))
 }
 

@@ -2,6 +2,10 @@
 
 use std::ops::Range;
 
+use language::intent::{self, YesNo};
+use language::script;
+use units::Language;
+
 /// One word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Word {
@@ -18,87 +22,8 @@ const MAX_WORDS: usize = 200;
 /// Letters that stand before a Hebrew word without a gap.
 const PREFIXES: [char; 7] = ['ו', 'ה', 'ב', 'ל', 'מ', 'ש', 'כ'];
 
-const YES: &[&str] = &[
-    "כן",
-    "נכון",
-    "בדיוק",
-    "בטח",
-    "ודאי",
-    "בוודאי",
-    "בסדר",
-    "אוקיי",
-    "אוקי",
-    "סבבה",
-    "חיובי",
-    "יופי",
-    "מצוין",
-    "מאה אחוז",
-    "אין בעיה",
-    "yes",
-    "yeah",
-    "yep",
-    "right",
-    "correct",
-    "sure",
-    "ok",
-    "okay",
-    "exactly",
-    "fine",
-    "no problem",
-    "of course",
-];
 const NO: &[&str] =
     &["לא", "ממש לא", "שלילי", "טעות", "no", "nope", "nah", "wrong", "incorrect", "not right", "not correct", "not"];
-const PERSON: &[&str] = &[
-    "נציג",
-    "נציגה",
-    "נציג אנושי",
-    "בן אדם",
-    "אדם אמיתי",
-    "מישהו אמיתי",
-    "לדבר עם מישהו",
-    "לדבר עם אדם",
-    "לדבר עם המזכירה",
-    "לדבר עם מזכירה",
-    "תעבירו אותי",
-    "תעביר אותי",
-    "תעבירי אותי",
-    "מענה אנושי",
-    "a human",
-    "human being",
-    "real person",
-    "a person",
-    "representative",
-    "operator",
-    "speak to someone",
-    "talk to someone",
-    "speak with someone",
-    "talk to somebody",
-    "speak to somebody",
-    "put me through",
-    "receptionist",
-];
-const REPEAT: &[&str] = &[
-    "מה",
-    "סליחה",
-    "מה אמרתם",
-    "מה אמרת",
-    "לא שמעתי",
-    "לא הבנתי",
-    "אפשר לחזור",
-    "עוד פעם",
-    "שוב",
-    "what",
-    "pardon",
-    "sorry",
-    "say again",
-    "say that again",
-    "repeat",
-    "come again",
-    "did not hear",
-    "didn't hear",
-    "excuse me",
-];
 const FILLERS: &[&str] = &[
     "אה",
     "אהה",
@@ -140,9 +65,8 @@ const FILLERS: &[&str] = &[
     "thanks",
     "thank",
     "you",
-    "good",
-    "morning",
-    "evening",
+    "בעצם",
+    "actually",
 ];
 
 /// Takes a text apart.
@@ -187,39 +111,25 @@ pub(crate) fn is_word(word: &str, wanted: &str) -> bool {
         || (long && before.chars().count() <= 2 && before.chars().all(|letter| PREFIXES.contains(&letter)))
 }
 
-/// Returns where the first of the phrases begins.
-fn first_of(words: &[Word], phrases: &[&str]) -> Option<Range<usize>> {
-    let found = phrases.iter().filter_map(|phrase| {
-        // These are said as they are; "הכן" is not a yes.
-        let parts: Vec<&str> = phrase.split_whitespace().collect();
-        let at = words
-            .windows(parts.len())
-            .position(|window| window.iter().zip(&parts).all(|(word, part)| word.plain == *part))?;
-        Some(at..at.saturating_add(parts.len()))
-    });
-    // Of two that begin at the same place the longer one counts: "no problem" is no "no".
-    found.min_by_key(|range| (range.start, usize::MAX.saturating_sub(range.len())))
-}
-
-/// Tells whether it is a yes or a no; the one said first counts.
+/// Tells whether it is a yes or a no.
 pub(crate) fn yes_or_no(words: &[Word]) -> Option<bool> {
-    match (first_of(words, YES), first_of(words, NO)) {
-        (Some(yes), Some(no)) => Some(yes.start < no.start || (yes.start == no.start && yes.len() > no.len())),
-        (Some(_), None) => Some(true),
-        (None, Some(_)) => Some(false),
-        (None, None) => None,
-    }
+    intent::yes_no(&text(words)).map(|answer| answer == YesNo::Yes)
 }
 
 /// Tells whether a person is asked for.
 pub(crate) fn wants_person(words: &[Word]) -> bool {
-    PERSON.iter().any(|phrase| find(words, phrase).is_some())
+    intent::asks_for_human(&text(words))
 }
 
 /// Tells whether all that is said is that the question was not heard.
 pub(crate) fn wants_repetition(words: &[Word]) -> bool {
-    const MAX: usize = 4;
-    words.len() <= MAX && first_of(words, REPEAT).is_some_and(|range| range.start <= 1)
+    let excuse = |word: &Word| word.plain == "סליחה";
+    intent::asks_to_repeat(&text(words)) || (!words.is_empty() && words.iter().all(excuse))
+}
+
+/// Joins words with the pauses between them.
+fn text(words: &[Word]) -> String {
+    words.iter().fold(String::new(), |text, word| text + &word.shown + if word.ends_clause { ", " } else { " " })
 }
 
 /// Tells whether a word says nothing by itself.
@@ -227,20 +137,25 @@ pub(crate) fn is_filler(word: &Word) -> bool {
     FILLERS.contains(&word.plain.as_str())
 }
 
+/// Drops words from the end that only say thanks and goodbye.
+pub(crate) fn without_farewell(words: &[Word]) -> &[Word] {
+    const FAREWELL: &[&str] = &["להתראות", "ביי", "תודה", "רבה", "שלום", "bye", "goodbye", "thanks", "thank", "you"];
+    let says_more = |word: &Word| !FAREWELL.iter().any(|farewell| is_word(&word.plain, farewell));
+    let end = words.iter().rposition(says_more).map_or(0, |last| last.saturating_add(1));
+    words.get(..end).unwrap_or_default()
+}
+
 /// Tells whether words say more than yes, no and hesitation.
 pub(crate) fn has_content(words: &[Word]) -> bool {
-    let single =
-        |word: &Word| is_filler(word) || YES.contains(&word.plain.as_str()) || NO.contains(&word.plain.as_str());
+    const ANSWERS: &[&str] = &["כן", "לא", "נכון", "בסדר", "yes", "no", "right", "not"];
+    let single = |word: &Word| is_filler(word) || ANSWERS.contains(&word.plain.as_str());
     let letters: usize = words.iter().filter(|word| !single(word)).map(|word| word.plain.chars().count()).sum();
     letters >= 2
 }
 
-/// Returns what fraction of the letters decides: more Hebrew than Latin, or the other way round.
-pub(crate) fn is_mostly_hebrew(words: &[Word]) -> Option<bool> {
-    let letters = || words.iter().flat_map(|word| word.plain.chars());
-    let hebrew = letters().filter(|&letter| is_hebrew(letter)).count();
-    let latin = letters().filter(char::is_ascii_alphabetic).count();
-    (hebrew != latin).then_some(hebrew > latin)
+/// Tells whether most letters are of a language.
+pub(crate) fn is_written_in(words: &[Word], language: Language) -> bool {
+    script::guess_language(&text(words)) == Some(language)
 }
 
 /// Joins words as they were heard.

@@ -315,8 +315,7 @@ impl Receptionist {
     /// Changes to the caller's language: when the letters agree with what the recognizer heard, and more than one
     /// word was said, because a single word is often a guess.
     fn follow_language(&mut self, words: &[Word], language: Language) {
-        let written_in_it = hearing::is_mostly_hebrew(words) == Some(language == Language::Hebrew);
-        if words.len() >= 2 && written_in_it && self.form.speaks(language) {
+        if words.len() >= 2 && hearing::is_written_in(words, language) && self.form.speaks(language) {
             self.state.language = language;
         }
     }
@@ -326,8 +325,10 @@ impl Receptionist {
         let facts = facts::read(&self.form, asked, words, self.state.partial.reveal());
         let understood = self.keep(&facts, source, asked);
         self.acknowledge(&facts, &understood, reply);
+        // Where yes or no is expected, a digit or two is no number.
+        let may_begin = matches!(self.state.stage, Stage::Start | Stage::Ask(_));
         match (understood.is_empty(), facts.partial) {
-            (true, Some(partial)) if partial != *self.state.partial.reveal() => {
+            (true, Some(partial)) if may_begin && partial != *self.state.partial.reveal() => {
                 let spoken = number::spoken(&partial, self.state.language);
                 self.state.partial = Pii::new(partial);
                 self.say(reply, &self.form.phrases.more_digits, &spoken);
@@ -363,7 +364,7 @@ impl Receptionist {
         let echoed: Vec<String> = kept
             .iter()
             .filter(|index| self.form.fields.get(**index).is_some_and(|field| field.confirm == Confirmation::Echo))
-            .filter_map(|index| self.spoken_value(*index))
+            .filter_map(|index| self.spoken_in_passing(*index))
             .collect();
         let asks_at_once =
             |index: &usize| self.form.fields.get(*index).is_some_and(|field| field.confirm == Confirmation::Ask);
@@ -377,6 +378,10 @@ impl Receptionist {
     fn take_offer(&mut self, words: &[Word], source: Source, index: usize, reply: &mut Reply) -> Understood {
         self.state.caller_number_offered = true;
         let agreed = yes_or_no(words, source);
+        if agreed.is_none() {
+            // A number that is begun here is gone on with.
+            self.state.stage = Stage::Ask(index);
+        }
         // Another number given at once says no as well.
         if self.take_values(words, source, Asked::Field(index), reply) == Understood::Yes {
             return Understood::Yes;
@@ -391,7 +396,10 @@ impl Receptionist {
                 Understood::Yes
             }
             (Some(_), _) => Understood::Yes,
-            (None, _) => Understood::No,
+            (None, _) => {
+                self.state.stage = Stage::Offer(index);
+                Understood::No
+            }
         }
     }
 
@@ -654,6 +662,23 @@ impl Receptionist {
             Some(format!("{}: {}", field.label.get(self.state.language), self.spoken_value(index)?))
         });
         spoken.collect::<Vec<_>>().join(". ")
+    }
+
+    /// Returns a value as it is repeated: a bare number says too little.
+    fn spoken_in_passing(&self, index: usize) -> Option<String> {
+        let field = self.form.fields.get(index)?;
+        let value = self.spoken_value(index)?;
+        match field.kind {
+            FieldKind::Number(_) | FieldKind::YesNo => {
+                Some(format!("{}: {value}", field.label.get(self.state.language)))
+            }
+            FieldKind::Name
+            | FieldKind::Phone
+            | FieldKind::Reason
+            | FieldKind::Choice(_)
+            | FieldKind::Text
+            | FieldKind::DateTime => Some(value),
+        }
     }
 
     fn spoken_value(&self, index: usize) -> Option<String> {

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use language::phone::phone_groups;
+use units::Language;
+
 use crate::hearing::{Word, is_filler, is_word};
 
 /// Digits said one after the other.
@@ -40,6 +43,14 @@ const SMALL: &[(&str, u32)] = &[
     ("שתי", 2),
     ("שני", 2),
     ("שלוש", 3),
+    ("שלושת", 3),
+    ("ארבעת", 4),
+    ("חמשת", 5),
+    ("ששת", 6),
+    ("שבעת", 7),
+    ("שמונת", 8),
+    ("תשעת", 9),
+    ("עשרת", 10),
     ("שלושה", 3),
     ("ארבע", 4),
     ("ארבעה", 4),
@@ -199,26 +210,15 @@ pub(crate) fn phone_number(digits: &str, international: bool) -> PhoneNumber {
 }
 
 /// Returns digits as words, one by one, with a rest where people make one.
-pub(crate) fn spoken(digits: &str, language: units::Language) -> String {
+pub(crate) fn spoken(digits: &str, language: Language) -> String {
     let names = match language {
-        units::Language::Hebrew => ["אפס", "אחת", "שתיים", "שלוש", "ארבע", "חמש", "שש", "שבע", "שמונה", "תשע"],
-        units::Language::English => ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
+        Language::Hebrew => ["אפס", "אחת", "שתיים", "שלוש", "ארבע", "חמש", "שש", "שבע", "שמונה", "תשע"],
+        Language::English => ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
     };
-    let words: Vec<&str> = digits
-        .chars()
-        .filter_map(|digit| digit.to_digit(10).and_then(|digit| names.get(usize::try_from(digit).ok()?).copied()))
-        .collect();
-    // The first group takes what is over three: 054, 123, 4567 has its rest at the end, as Israelis say it.
-    let mut groups: Vec<String> = words.chunks(3).map(|group| group.join(" ")).collect();
-    if words.len() > 3
-        && words.len() % 3 == 1
-        && let Some(last) = groups.pop()
-        && let Some(group) = groups.last_mut()
-    {
-        group.push(' ');
-        group.push_str(&last);
-    }
-    groups.join(", ")
+    let name = |digit: char| names.get(usize::try_from(digit.to_digit(10)?).ok()?).copied();
+    let groups =
+        phone_groups(digits).into_iter().map(|group| group.chars().filter_map(name).collect::<Vec<_>>().join(" "));
+    groups.filter(|group| !group.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 /// A quantity, and which words say it.

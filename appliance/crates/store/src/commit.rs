@@ -1,6 +1,6 @@
 //! The one thread that writes: it gathers what waits, applies it at once and answers after one `fsync`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use crate::batch::{Batch, Operation};
 use crate::disk::{Disk, is_full};
 use crate::engine::{Engine, close};
 use crate::frame::{self, Frame};
+use crate::salvage::{CommitRecord, commit_key, tombstone_key};
 
 /// Batches committed with one `fsync` at most. More would only make the first of them wait longer.
 const MAX_GROUP: usize = 256;
@@ -159,17 +160,13 @@ impl Committer {
     }
 
     fn write(&mut self, group: &[Job]) -> Result<(), CommitError> {
-        let mut operations = Vec::new();
-        let mut byte_count = 0_u64;
-        for Operation { key, payload } in group.iter().flat_map(|job| &job.batch.operations) {
-            let number = self.next_number;
-            self.next_number = self.next_number.saturating_add(1);
-            let table = key.first().copied().unwrap_or_default();
-            let value = payload.as_ref().map(|payload| frame::encode(Frame { table, key, number, payload }));
-            let len = value.as_ref().map_or(0, Vec::len).saturating_add(key.len());
-            byte_count = byte_count.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
-            operations.push((key.clone(), value));
-        }
+        let operations = group.iter().flat_map(|job| &job.batch.operations);
+        let (operations, next_number) = encode_group(operations, self.next_number)?;
+        self.next_number = next_number;
+        let byte_count = operations.iter().fold(0_u64, |sum, (key, value)| {
+            let len = key.len().saturating_add(value.as_ref().map_or(0, Vec::len));
+            sum.saturating_add(u64::try_from(len).unwrap_or(u64::MAX))
+        });
         let guard = self.engine.read().unwrap_or_else(PoisonError::into_inner);
         let engine = guard.as_ref().ok_or(CommitError::Closed)?;
         let write_error = |error: io::Error| {
@@ -211,6 +208,44 @@ impl Committer {
             }
         }
     }
+}
+
+/// What the engine is to do: values to put, and keys to delete where there is none.
+pub(crate) type EncodedGroup = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+/// Frames rows, adds a tombstone for each deletion and the commit record, all numbered from `first` on. Returns the
+/// number after the last, too.
+pub(crate) fn encode_group<'a>(
+    operations: impl Iterator<Item = &'a Operation>,
+    first: u64,
+) -> Result<(EncodedGroup, u64), CommitError> {
+    let mut encoded = EncodedGroup::new();
+    let mut number = first;
+    let mut add = |key: Vec<u8>, payload: &[u8], number: u64| {
+        let table = key.first().copied().unwrap_or_default();
+        let bytes = frame::encode(Frame { table, key: &key, number, payload });
+        encoded.push((key, Some(bytes)));
+    };
+    let mut last_of: BTreeMap<&[u8], &Operation> = BTreeMap::new();
+    for operation in operations {
+        last_of.insert(&operation.key, operation);
+    }
+    let mut deleted = Vec::new();
+    for (key, operation) in last_of {
+        match &operation.payload {
+            Some(payload) => add(key.to_vec(), payload, number),
+            None => {
+                add(tombstone_key(key), b"", number);
+                deleted.push(key.to_vec());
+            }
+        }
+        number = number.saturating_add(1);
+    }
+    let record = serde_json::to_vec(&CommitRecord { first, last: number })
+        .map_err(|error| CommitError::Write(Arc::new(error.into())))?;
+    add(commit_key(), &record, number);
+    encoded.extend(deleted.into_iter().map(|key| (key, None)));
+    Ok((encoded, number.saturating_add(1)))
 }
 
 /// Tells everybody. A callback that panics harms nobody else.

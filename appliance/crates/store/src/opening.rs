@@ -2,17 +2,19 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 
-use crate::batch::full_key;
+use crate::batch::{Operation, full_key};
+use crate::commit::encode_group;
 use crate::disk::{Disk, is_full, sync_folder};
 use crate::engine::{CheckResult, Engine, close};
-use crate::frame::{self, Frame};
+use crate::frame;
 use crate::layout::{self, FORMAT, Generation};
 use crate::records::MetaRow;
-use crate::salvage;
+use crate::salvage::{self, Findings, TOMBSTONE};
 use crate::store::StoreConfig;
-use crate::tables::{Meta, Table};
+use crate::tables::Meta;
 
 /// A process that died this often while opening is not made to open the same database again.
 const MAX_ATTEMPTS: u32 = 2;
@@ -45,7 +47,7 @@ pub struct OpenReport {
     pub opened: Opened,
     /// How often the store was opened, this time included.
     pub boot: u64,
-    /// Rows copied out of databases that were moved aside.
+    /// Rows put back: out of databases that were moved aside, or that sled had left out of a damaged one.
     pub salvaged: u64,
     /// Rows recognized as damaged, in the database or in those moved aside. Old versions of rows count too.
     pub damaged: u64,
@@ -60,7 +62,7 @@ pub struct OpenReport {
 impl OpenReport {
     /// Tells whether something that was stored may be gone.
     pub fn lost_hint(&self) -> bool {
-        self.opened == Opened::Reset || self.damaged > 0
+        self.opened == Opened::Reset || self.damaged > 0 || self.salvaged > 0
     }
 }
 
@@ -131,11 +133,29 @@ struct Opening<'a> {
     root: &'a Path,
 }
 
+/// What was put back from the bytes of a database.
+#[derive(Clone, Copy, Debug, Default)]
+struct Restored {
+    rows: u64,
+    damaged: u64,
+    last_number: u64,
+}
+
+impl Restored {
+    fn add(&mut self, other: Self) {
+        self.rows = self.rows.saturating_add(other.rows);
+        self.damaged = self.damaged.saturating_add(other.damaged);
+        self.last_number = self.last_number.max(other.last_number);
+    }
+}
+
 /// A database that is open, and how it came to be.
 struct Found {
     engine: Engine,
     generation: Generation,
     check: CheckResult,
+    /// What its bytes held before sled opened it; empty when it was made just now.
+    findings: Findings,
     opened: Opened,
     reason: Option<String>,
     quarantined: Option<PathBuf>,
@@ -146,7 +166,9 @@ impl Opening<'_> {
     fn run(&self, lock: File) -> io::Result<OpenStore> {
         let attempts = self.note_attempt()?;
         let mut found = self.find(attempts)?;
-        let (salvaged, damaged, last_number) = self.salvage(&found.engine)?;
+        let mut restored = self.restore_lost_tail(&found)?;
+        restored.add(self.salvage(&found.engine)?);
+        let Restored { rows: salvaged, damaged, last_number } = restored;
         let meta = read_meta(&found.engine)?;
         if meta.format > FORMAT {
             // A newer release wrote into a folder of our format: the folder is its own now.
@@ -166,7 +188,9 @@ impl Opening<'_> {
         let first_number = boot.checked_shl(BOOT_SHIFT).unwrap_or(u64::MAX);
         self.write_meta(&found.engine, boot, first_number)?;
         fs::remove_file(self.root.join("opening"))?;
-        layout::prune_quarantine(self.root)?;
+        if let Err(error) = layout::prune_quarantine(self.root) {
+            tracing::warn!(%error, "old quarantined databases could not be deleted");
+        }
         let report = OpenReport {
             opened: found.opened,
             boot,
@@ -180,7 +204,7 @@ impl Opening<'_> {
             engine: found.engine,
             folder: found.generation.folder(self.root),
             lock,
-            first_number: first_number.saturating_add(1),
+            first_number: first_number.saturating_add(2),
             report,
         })
     }
@@ -202,8 +226,19 @@ impl Opening<'_> {
             let (engine, check) = self.open_generation(&Generation::FIRST)?;
             let opened = if newer_format.is_some() { Opened::BesideNewer } else { Opened::Fresh };
             let generation = Generation::FIRST;
-            return Ok(Found { engine, generation, check, opened, reason: None, quarantined: None, newer_format });
+            let findings = Findings::default();
+            return Ok(Found {
+                engine,
+                generation,
+                check,
+                findings,
+                opened,
+                reason: None,
+                quarantined: None,
+                newer_format,
+            });
         };
+        let mut findings = salvage::look_through(&generation.folder(self.root));
         let attempt = if attempts < MAX_ATTEMPTS {
             self.open_generation(&generation)
         } else {
@@ -214,13 +249,14 @@ impl Opening<'_> {
             Err(error) if self.is_not_the_databases_fault(&error) => return Err(error),
             Err(error) => {
                 let quarantined = layout::quarantine(self.root, &generation)?;
+                findings = Findings::default();
                 tracing::warn!(%error, quarantined = %quarantined.display(), "database moved aside");
                 let next = generation.next();
                 let engine = self.open_generation(&next)?;
                 (Opened::Reset, Some(error.to_string()), Some(quarantined), next, engine)
             }
         };
-        Ok(Found { engine, generation, check, opened, reason, quarantined, newer_format })
+        Ok(Found { engine, generation, check, findings, opened, reason, quarantined, newer_format })
     }
 
     fn is_not_the_databases_fault(&self, error: &io::Error) -> bool {
@@ -243,39 +279,60 @@ impl Opening<'_> {
         Ok((engine, check))
     }
 
-    /// Copies the rows of databases moved aside, now or by a run that did not finish. Returns how many were copied,
-    /// how many were damaged, and the highest commit number seen.
-    fn salvage(&self, engine: &Engine) -> io::Result<(u64, u64, u64)> {
-        let (mut salvaged, mut damaged, mut last_number) = (0_u64, 0_u64, 0_u64);
-        for folder in layout::unsalvaged(self.root)? {
-            let findings = salvage::look_through(&folder)?;
-            damaged = damaged.saturating_add(findings.damaged);
-            last_number = last_number.max(findings.last_number);
-            let mut batch = Vec::new();
-            for row in findings.rows() {
-                let (key, number, bytes) = row?;
-                if key.first() == Some(&Meta::ID) || newer_is_there(engine, key, number)? {
-                    continue;
-                }
-                salvaged = salvaged.saturating_add(1);
-                batch.push((key.to_vec(), Some(bytes)));
-                if batch.len() >= SALVAGE_BATCH {
-                    engine.apply(std::mem::take(&mut batch))?;
-                }
-            }
-            engine.apply(batch)?;
-            engine.flush()?;
-            engine.sync(self.disk)?;
-            layout::mark_salvaged(&folder)?;
+    /// Puts back what sled left out of a damaged log without saying so.
+    fn restore_lost_tail(&self, found: &Found) -> io::Result<Restored> {
+        let confirmed = read_frame_number(&found.engine, &salvage::commit_key())?;
+        let mut restored = Restored { last_number: found.findings.last_number, ..Restored::default() };
+        if found.findings.last_number > confirmed {
+            restored.rows = self.copy(&found.engine, &found.findings, confirmed)?;
         }
-        Ok((salvaged, damaged, last_number))
+        Ok(restored)
+    }
+
+    /// Copies the rows of databases moved aside, now or by a run that did not finish.
+    fn salvage(&self, engine: &Engine) -> io::Result<Restored> {
+        let mut restored = Restored::default();
+        for folder in layout::unsalvaged(self.root)? {
+            let findings = salvage::look_through(&folder);
+            let rows = self.copy(engine, &findings, 0)?;
+            restored.add(Restored { rows, damaged: findings.damaged, last_number: findings.last_number });
+            if let Err(error) = layout::mark_salvaged(&folder) {
+                tracing::warn!(%error, "salvaged rows will be looked through again");
+            }
+        }
+        Ok(restored)
+    }
+
+    /// Copies the rows found that are missing or older in the database; returns how many.
+    fn copy(&self, engine: &Engine, findings: &Findings, confirmed: u64) -> io::Result<u64> {
+        let (mut count, mut batch) = (0_u64, Vec::new());
+        for (key, number, bytes) in findings.live_rows(confirmed) {
+            if newer_is_there(engine, key, number)? {
+                continue;
+            }
+            count = count.saturating_add(1);
+            batch.push((key.to_vec(), Some(bytes.to_vec())));
+            if batch.len() >= SALVAGE_BATCH {
+                engine.apply(std::mem::take(&mut batch))?;
+            }
+        }
+        engine.apply(batch)?;
+        engine.flush()?;
+        engine.sync(self.disk)?;
+        Ok(count)
     }
 
     fn write_meta(&self, engine: &Engine, boots: u64, number: u64) -> io::Result<()> {
-        let key = meta_key()?;
-        let payload = serde_json::to_vec(&MetaRow { format: FORMAT, boots })?;
-        let bytes = frame::encode(Frame { table: Meta::ID, key: &key, number, payload: &payload });
-        engine.apply(vec![(key, Some(bytes))])?;
+        let payload = Some(serde_json::to_vec(&MetaRow { format: FORMAT, boots })?);
+        let (mut group, _) =
+            encode_group([Operation { key: meta_key()?, payload }].iter(), number).map_err(io::Error::other)?;
+        // Tombstones have done their work once the log they stand in was opened whole.
+        let stones = (Bound::Included(vec![TOMBSTONE]), Bound::Excluded(vec![TOMBSTONE + 1]));
+        engine.visit(stones, false, |key, _| {
+            group.push((key.to_vec(), None));
+            ControlFlow::Continue(())
+        })?;
+        engine.apply(group)?;
         engine.flush()?;
         engine.sync(self.disk)
     }
@@ -290,6 +347,11 @@ fn read_meta(engine: &Engine) -> io::Result<MetaRow> {
     let bytes = engine.get(&meta_key()?)?;
     let frame = bytes.as_deref().and_then(|bytes| frame::decode(bytes).ok());
     Ok(frame.and_then(|frame| serde_json::from_slice(frame.payload).ok()).unwrap_or_default())
+}
+
+fn read_frame_number(engine: &Engine, key: &[u8]) -> io::Result<u64> {
+    let bytes = engine.get(key)?;
+    Ok(bytes.and_then(|bytes| frame::decode(&bytes).ok().map(|frame| frame.number)).unwrap_or(0))
 }
 
 fn newer_is_there(engine: &Engine, key: &[u8], number: u64) -> io::Result<bool> {

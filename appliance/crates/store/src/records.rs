@@ -243,6 +243,9 @@ pub struct VoicemailRecord {
     /// The caller's number as the carrier gave it; empty when withheld.
     #[serde(default)]
     pub caller: Pii<String>,
+    /// Where the carrier keeps it, if it has to be fetched.
+    #[serde(default)]
+    pub source: Option<String>,
     /// The file, unless it is not there yet or retention took it.
     #[serde(default)]
     pub recording: Option<RecordingName>,

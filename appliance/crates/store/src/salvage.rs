@@ -1,83 +1,135 @@
-//! Recognizing rows in the bytes of a database that does not open.
+//! Recognizing rows in the bytes of a database.
 //!
 //! sled writes values as they are into its log, so a scan for frames finds every version of every row that was not
-//! overwritten by something else. The newest of each key counts. What sled knows and the bytes do not tell is which
-//! rows were deleted: those may come back, and retention takes them again.
+//! overwritten by something else. It is done before every opening: sled opens a damaged log without a word, up to
+//! the damage, and what came behind it is gone. Every commit carries a commit record; when the scan has seen a higher
+//! one than sled, the log was cut, and the rows that are missing are put back. The same is done for a database that
+//! does not open at all.
 //!
-//! sled itself is not asked a second time. What it could still read is in the same bytes, and it may hang on them.
+//! Deletions leave a tombstone, so that a row that was deleted does not come back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::frame::{self, Frame, FrameError, HEADER_LEN, MAGIC, MAX_FRAME_LEN};
+use crate::tables::{Meta, Table as _};
 
 /// How much of a file is looked at in one go, in bytes.
 const WINDOW_LEN: usize = 4 * 1024 * 1024;
+/// How much of what is found is kept in memory, in bytes: more rows than a small office has in a year, and what a
+/// board with 1 GiB can spare while it starts. Beyond it the oldest are given up.
+const MAX_KEPT: usize = 96 * 1024 * 1024;
+/// First byte of a tombstone's key; no table has it.
+pub(crate) const TOMBSTONE: u8 = 0;
 
-/// The newest version of each row, and where it lies.
+/// What is committed with every group: the numbers of its rows, its own being the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CommitRecord {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+/// Returns the key of the commit record.
+pub(crate) fn commit_key() -> Vec<u8> {
+    let mut key = vec![Meta::ID];
+    key.extend_from_slice(b"commit");
+    key
+}
+
+/// Returns the key under which a deletion is noted.
+pub(crate) fn tombstone_key(key: &[u8]) -> Vec<u8> {
+    let mut tombstone = vec![TOMBSTONE];
+    tombstone.extend_from_slice(key);
+    tombstone
+}
+
+/// What was recognized.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    rows: BTreeMap<Vec<u8>, Place>,
-    files: Vec<PathBuf>,
-    /// Frames that were recognized but not whole.
+    /// The two newest versions of each row, by number: the newest may belong to a commit that was cut off.
+    rows: BTreeMap<Vec<u8>, BTreeMap<u64, Vec<u8>>>,
+    by_number: BTreeMap<u64, Vec<u8>>,
+    kept: usize,
+    numbers: BTreeSet<u64>,
+    commits: Vec<CommitRecord>,
+    /// Frames that were recognized but not whole, and files that could not be read to their end.
     pub(crate) damaged: u64,
     /// The highest commit number seen.
     pub(crate) last_number: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    number: u64,
-    file: usize,
-    offset: u64,
-    len: usize,
-}
-
-/// Looks through all files in `folder` and the folders in it.
-pub(crate) fn look_through(folder: &Path) -> io::Result<Findings> {
+/// Looks through all files in `folder` and the folders in it. What cannot be read is passed over and counted: this
+/// is the last resort, and half of it is better than none.
+pub(crate) fn look_through(folder: &Path) -> Findings {
     let mut findings = Findings::default();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            let kind = entry.file_type()?;
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else if kind.is_file() {
-                findings.look_through_file(entry.path())?;
-            }
-        }
+    if let Err(error) = findings.look_through_folder(folder) {
+        tracing::warn!(folder = %folder.display(), %error, "part of a database could not be looked through");
+        findings.damaged = findings.damaged.saturating_add(1);
     }
-    Ok(findings)
+    findings
 }
 
 impl Findings {
-    /// Reads the rows found, one by one: key, commit number and the whole frame.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = io::Result<(&[u8], u64, Vec<u8>)>> {
-        self.rows.iter().map(|(key, place)| {
-            let path = self.files.get(place.file).ok_or(io::ErrorKind::NotFound)?;
-            let mut file = File::open(path)?;
-            file.seek(SeekFrom::Start(place.offset))?;
-            let mut bytes = vec![0; place.len];
-            file.read_exact(&mut bytes)?;
-            Ok((key.as_slice(), place.number, bytes))
+    /// Returns the newest version of each row that was not deleted: its key, number and frame.
+    ///
+    /// A commit later than `confirmed` whose rows are not all there may have been cut off before anybody was told,
+    /// so none of it counts if it is the last one. An earlier one was acknowledged before the next began, and what
+    /// is left of it counts.
+    pub(crate) fn live_rows(&self, confirmed: u64) -> impl Iterator<Item = (&[u8], u64, &[u8])> {
+        let last = self.commits.iter().max_by_key(|commit| commit.last).copied();
+        let whole = |commit: CommitRecord| {
+            let count = self.numbers.range(commit.first..=commit.last).count();
+            u64::try_from(count).is_ok_and(|count| count > commit.last.saturating_sub(commit.first))
+        };
+        let limit = match last {
+            Some(commit) if commit.last <= confirmed || whole(commit) => commit.last.max(confirmed),
+            Some(commit) => commit.first.saturating_sub(1).max(confirmed),
+            None => confirmed.max(self.last_number),
+        };
+        self.rows.iter().filter_map(move |(key, versions)| {
+            let (number, bytes) = versions.range(..=limit).next_back()?;
+            let dead = self.rows.get(&tombstone_key(key)).and_then(|stones| stones.range(..=limit).next_back());
+            let is_row = key.first() != Some(&TOMBSTONE) && key.first() != Some(&Meta::ID);
+            (is_row && dead.is_none_or(|(deleted, _)| deleted < number)).then_some((
+                key.as_slice(),
+                *number,
+                bytes.as_slice(),
+            ))
         })
     }
 
+    fn look_through_folder(&mut self, folder: &Path) -> io::Result<()> {
+        let mut folders = vec![folder.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder)? {
+                let entry = entry?;
+                let kind = entry.file_type()?;
+                if kind.is_dir() {
+                    folders.push(entry.path());
+                } else if kind.is_file()
+                    && let Err(error) = self.look_through_file(entry.path())
+                {
+                    tracing::warn!(file = %entry.path().display(), %error, "file could not be read to its end");
+                    self.damaged = self.damaged.saturating_add(1);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn look_through_file(&mut self, path: PathBuf) -> io::Result<()> {
-        let mut file = File::open(&path)?;
-        self.files.push(path);
+        let mut file = File::open(path)?;
         let mut window = Vec::new();
-        let mut window_start = 0_u64;
         loop {
             let wanted = u64::try_from(WINDOW_LEN.saturating_sub(window.len())).unwrap_or(u64::MAX);
             let read = (&mut file).take(wanted).read_to_end(&mut window)?;
             let at_end = read == 0;
-            let done = self.look_through_window(&window, window_start, at_end);
+            let done = self.look_through_window(&window, at_end);
             window.drain(..done);
-            window_start = window_start.saturating_add(u64::try_from(done).unwrap_or(u64::MAX));
             if at_end {
                 return Ok(());
             }
@@ -85,7 +137,7 @@ impl Findings {
     }
 
     /// Returns how many bytes are done with: those behind may start a frame that ends beyond the window.
-    fn look_through_window(&mut self, window: &[u8], window_start: u64, at_end: bool) -> usize {
+    fn look_through_window(&mut self, window: &[u8], at_end: bool) -> usize {
         let mut position = 0;
         while let Some(found) = find_magic(window, position) {
             let rest = window.get(found..).unwrap_or_default();
@@ -95,7 +147,7 @@ impl Findings {
             position = match frame::decode(rest) {
                 Ok(frame) => {
                     let len = HEADER_LEN.saturating_add(frame.key.len()).saturating_add(frame.payload.len());
-                    self.note(frame, window_start.saturating_add(u64::try_from(found).unwrap_or(u64::MAX)), len);
+                    self.note(frame, rest.get(..len).unwrap_or_default());
                     found.saturating_add(len)
                 }
                 // A newer release's row cannot be rewritten by this one; it stays in the quarantined file.
@@ -106,15 +158,33 @@ impl Findings {
             };
         }
         // The magic may begin in the last bytes.
-        if at_end { window.len() } else { window.len().saturating_sub(MAGIC.len() - 1).max(position.min(window.len())) }
+        let searched = window.len().saturating_sub(MAGIC.len() - 1).max(position.min(window.len()));
+        if at_end { window.len() } else { searched }
     }
 
-    fn note(&mut self, frame: Frame<'_>, offset: u64, len: usize) {
+    fn note(&mut self, frame: Frame<'_>, bytes: &[u8]) {
         self.last_number = self.last_number.max(frame.number);
-        let place = Place { number: frame.number, file: self.files.len().saturating_sub(1), offset, len };
-        let known = self.rows.entry(frame.key.to_vec()).or_insert(place);
-        if frame.number >= known.number {
-            *known = place;
+        self.numbers.insert(frame.number);
+        if frame.key == commit_key() {
+            self.commits.extend(serde_json::from_slice::<CommitRecord>(frame.payload).ok());
+            return;
+        }
+        let versions = self.rows.entry(frame.key.to_vec()).or_default();
+        if versions.insert(frame.number, bytes.to_vec()).is_none() {
+            self.kept = self.kept.saturating_add(bytes.len());
+            self.by_number.insert(frame.number, frame.key.to_vec());
+        }
+        if versions.len() > 2
+            && let Some((number, old)) = versions.pop_first()
+        {
+            self.kept = self.kept.saturating_sub(old.len());
+            self.by_number.remove(&number);
+        }
+        while self.kept > MAX_KEPT {
+            let Some((number, key)) = self.by_number.pop_first() else { break };
+            if let Some(old) = self.rows.get_mut(&key).and_then(|versions| versions.remove(&number)) {
+                self.kept = self.kept.saturating_sub(old.len());
+            }
         }
     }
 }
