@@ -1,6 +1,6 @@
 //! Call markup (TwiML): what the carrier shall do next, as typed verbs.
 //!
-//! A [`Response`] is written by [`Response::write`] and read back by [`read`]. The writer escapes everything and leaves
+//! A [`Response`] is written by [`Response::write`] and read back by [`read()`]. The writer escapes everything and leaves
 //! out what XML cannot carry; the reader takes what the writer can say and refuses anything else by name, because a
 //! misspelt attribute is silently ignored by a real carrier and then costs a caller.
 //!

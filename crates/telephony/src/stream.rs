@@ -11,6 +11,7 @@
 //!
 //! Format: <https://www.twilio.com/docs/voice/media-streams/websocket-messages>.
 
+mod encode;
 mod guard;
 mod inbound;
 mod outbound;
