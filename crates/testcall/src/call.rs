@@ -117,9 +117,8 @@ impl<'a> LiveCall<'a> {
     /// Follows the markup until the call is over.
     async fn follow(&mut self) -> Ended {
         let url = self.exchange.config.public_url.webhook(&self.exchange.config.incoming_path);
-        let mut document = match self.document(Method::Post, &url, "ringing", &Params::new()).await {
-            Some(document) => document,
-            None => return Ended::ByError,
+        let Some(mut document) = self.document(Method::Post, &url, "ringing", &Params::new()).await else {
+            return Ended::ByError;
         };
         if !matches!(document.response.verbs.first(), Some(Verb::Reject(_)) | None) {
             self.tell(Progress::Answered).await;
@@ -155,7 +154,7 @@ impl<'a> LiveCall<'a> {
         for verb in &document.response.verbs {
             match self.verb(verb, &document.url).await? {
                 Next::Verb => {}
-                next => return Ok(next),
+                next @ (Next::Fetch { .. } | Next::End(_)) => return Ok(next),
             }
         }
         Ok(Next::Verb)

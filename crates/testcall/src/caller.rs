@@ -212,7 +212,7 @@ impl Caller {
             ReadyStep::Keys(keys) => {
                 let nth = usize::try_from(frame_number / FRAMES_PER_KEY).unwrap_or(usize::MAX);
                 let Some(key) = keys.get(nth) else { return false };
-                if frame_number % FRAMES_PER_KEY == 0 {
+                if frame_number.is_multiple_of(FRAMES_PER_KEY) {
                     out.key = Some(*key);
                 }
                 true

@@ -75,3 +75,45 @@ impl Pacer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{Instant, advance};
+
+    use super::{Pace, Pacer};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_of_the_line_takes_a_second_or_its_part() {
+        for (pace, milliseconds) in [(Pace::RealTime, 1_000), (Pace::Times(4), 250), (Pace::AsFastAsPossible, 0)] {
+            assert_eq!(run(&mut Pacer::new(pace), 50, false).await, Duration::from_millis(milliseconds), "{pace:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_the_box_leaves_it_time() {
+        let took = run(&mut Pacer::new(Pace::AsFastAsPossible), 50, true).await;
+        assert!(took >= Duration::from_millis(50), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_short_delay_is_caught_up_and_a_long_one_is_not() {
+        let mut pacer = Pacer::new(Pace::RealTime);
+        run(&mut pacer, 1, false).await;
+        advance(Duration::from_millis(100)).await;
+        assert_eq!(run(&mut pacer, 10, false).await, Duration::from_millis(100), "five frames were due already");
+        advance(Duration::from_secs(5)).await;
+        let took = run(&mut pacer, 10, false).await;
+        assert!(took >= Duration::from_millis(180), "no burst after a long delay, but {took:?}");
+    }
+
+    async fn run(pacer: &mut Pacer, frames: u32, waiting: bool) -> Duration {
+        let started = Instant::now();
+        for _ in 0..frames {
+            pacer.next_frame(waiting).await;
+            pacer.frame_done();
+        }
+        started.elapsed()
+    }
+}

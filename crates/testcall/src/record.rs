@@ -16,7 +16,7 @@ use crate::sid::{new_sid, rfc_2822};
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest recording when the markup does not say.
-const MAX_LENGTH: Duration = Duration::from_secs(3_600);
+const MAX_LENGTH: Duration = Duration::from_hours(1);
 
 /// Keys that end a recording when the markup does not say.
 const FINISH_ON_KEY: &str = "1234567890*#";

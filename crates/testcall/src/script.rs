@@ -280,7 +280,7 @@ const fn default_limit() -> Duration {
 }
 
 const fn default_end_limit() -> Duration {
-    Duration::from_secs(60)
+    Duration::from_mins(1)
 }
 
 const fn default_interrupt_after() -> Duration {

@@ -478,9 +478,9 @@ async fn dial(client: &BoxClient, url: &str, signing: Signing) -> Result<Socket,
     let handshake = async {
         // The carrier drops a query before it dials.
         let url = url.split('?').next().unwrap_or_default();
-        let mut request = url.into_client_request().map_err(|_| bad_url("not a WebSocket URL"))?;
+        let mut request = url.into_client_request().map_err(|error| bad_url(&error.to_string()))?;
         if let Some(signature) = client.stream_signature(url, signing) {
-            let value = HeaderValue::from_str(&signature).map_err(|_| bad_url("signature is not a header"))?;
+            let value = HeaderValue::from_str(&signature).map_err(|error| bad_url(&error.to_string()))?;
             request.headers_mut().insert(SIGNATURE_HEADER, value);
         }
         let secure = request.uri().scheme_str() == Some("wss");
@@ -489,7 +489,8 @@ async fn dial(client: &BoxClient, url: &str, signing: Signing) -> Result<Socket,
             None => connect_by_name(&request, secure).await?,
         };
         if secure {
-            let (socket, _) = tokio_tungstenite::client_async_tls(request, tcp).await.map_err(refused)?;
+            let (socket, _) =
+                tokio_tungstenite::client_async_tls(request, tcp).await.map_err(|error| refused(&error))?;
             return Ok(socket);
         }
         plain(tcp, request).await
@@ -502,13 +503,13 @@ async fn dial(client: &BoxClient, url: &str, signing: Signing) -> Result<Socket,
 
 async fn plain(tcp: TcpStream, request: Request) -> Result<Socket, Refused> {
     let tcp = MaybeTlsStream::Plain(tcp);
-    let (socket, _) = tokio_tungstenite::client_async(request, tcp).await.map_err(refused)?;
+    let (socket, _) = tokio_tungstenite::client_async(request, tcp).await.map_err(|error| refused(&error))?;
     Ok(socket)
 }
 
 async fn connect(address: SocketAddr) -> Result<TcpStream, Refused> {
-    let tcp = TcpStream::connect(address).await.map_err(|error| refused(error.into()))?;
-    tcp.set_nodelay(true).map_err(|error| refused(error.into()))?;
+    let tcp = TcpStream::connect(address).await.map_err(|error| refused(&error.into()))?;
+    tcp.set_nodelay(true).map_err(|error| refused(&error.into()))?;
     Ok(tcp)
 }
 
@@ -516,8 +517,8 @@ async fn connect_by_name(request: &Request, secure: bool) -> Result<TcpStream, R
     let host = request.uri().host().ok_or_else(|| bad_url("no host"))?;
     let port = request.uri().port_u16().unwrap_or(if secure { 443 } else { 80 });
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let tcp = TcpStream::connect((bare, port)).await.map_err(|error| refused(error.into()))?;
-    tcp.set_nodelay(true).map_err(|error| refused(error.into()))?;
+    let tcp = TcpStream::connect((bare, port)).await.map_err(|error| refused(&error.into()))?;
+    tcp.set_nodelay(true).map_err(|error| refused(&error.into()))?;
     Ok(tcp)
 }
 
@@ -525,14 +526,12 @@ fn bad_url(reason: &str) -> Refused {
     Refused { status: None, code: 31_923, reason: reason.to_owned() }
 }
 
-fn refused(error: tungstenite::Error) -> Refused {
-    match error {
-        tungstenite::Error::Http(response) => {
-            let status = response.status().as_u16();
-            Refused { status: Some(status), code: 31_920, reason: format!("handshake answered with {status}") }
-        }
-        error => Refused { status: None, code: 31_902, reason: error.to_string() },
-    }
+fn refused(error: &tungstenite::Error) -> Refused {
+    let tungstenite::Error::Http(response) = error else {
+        return Refused { status: None, code: 31_902, reason: error.to_string() };
+    };
+    let status = response.status().as_u16();
+    Refused { status: Some(status), code: 31_920, reason: format!("handshake answered with {status}") }
 }
 
 /// Says what is wrong with a message, with its cause.

@@ -332,12 +332,9 @@ async fn both_sides_of_a_call_are_recorded_in_stereo() {
 }
 
 fn verbs(report: &CallReport) -> Vec<&str> {
-    report
-        .events
-        .iter()
-        .filter_map(|event| match &event.what {
-            Happened::Verb(name) => Some(name.as_str()),
-            _ => None,
-        })
-        .collect()
+    report.events.iter().filter_map(|event| verb(&event.what)).collect()
+}
+
+fn verb(what: &Happened) -> Option<&str> {
+    if let Happened::Verb(name) = what { Some(name) } else { None }
 }
