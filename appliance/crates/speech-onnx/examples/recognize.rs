@@ -15,10 +15,8 @@ use std::time::{Duration, Instant};
 
 use media::wav::Wav;
 use speech::{RecognizeRequest, Recognizer as _};
-use speech_onnx::{
-    Precision, Runtime, SessionSettings, Verification, WhisperOptions, WhisperRecognizer, WindowPolicy,
-};
-use units::{Language, SampleRate};
+use speech_onnx::{Precision, Runtime, SessionSettings, Verification, WhisperOptions, WhisperRecognizer, WindowPolicy};
+use units::{Language, SampleCount, SampleRate};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -41,7 +39,7 @@ fn main() -> Result<(), Failure> {
     println!("{}: loaded in {:.0?}, {} MB resident", recognizer.model(), started.elapsed(), resident_mb());
     for file in &asked.files {
         let audio = read(file)?;
-        let seconds = Duration::from_secs_f64(audio.len() as f64 / 16_000.0);
+        let seconds = SampleCount(u64::try_from(audio.len())?).duration(SampleRate::HZ_16000);
         let request =
             RecognizeRequest { audio, language: asked.language, among: Vec::new(), prompt: asked.prompt.clone() };
         for _ in 0..asked.repeat {

@@ -8,14 +8,14 @@
 //! policy = "fit"          # or "full": always 30 s
 //! pad_ms = 0              # silence appended before the window is closed
 //!
-//! [files."encoder_int8.onnx"]
+//! [[file]]
+//! name = "encoder_int8.onnx"
 //! bytes = 1783193
 //! sha256 = "6f9c7afc30547d35..."
 //! ```
 //!
 //! A card may hold more (licence, source, figures); what is not named here is left to people.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Component, Path};
@@ -41,8 +41,9 @@ pub struct Card {
     /// How much audio the model wants to see.
     #[serde(default)]
     pub window: Option<CardWindow>,
-    /// Digest of each file, by its path in the folder.
-    pub files: BTreeMap<String, CardFile>,
+    /// Every file of the model.
+    #[serde(rename = "file")]
+    pub files: Vec<CardFile>,
 }
 
 /// The `[window]` of a card.
@@ -74,6 +75,8 @@ impl From<CardWindow> for WindowPolicy {
 /// One file of the card.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct CardFile {
+    /// Path in the folder.
+    pub name: String,
     /// Length in bytes, where it is known.
     #[serde(default)]
     pub bytes: Option<u64>,
@@ -108,9 +111,9 @@ pub fn verify(folder: &Path) -> Result<Card, LoadError> {
     let Some(card) = Card::read(folder)? else {
         return Err(LoadError::Missing { path, wanted: "the card with the digests of the model's files" });
     };
-    for (name, file) in &card.files {
-        check_name(&path, name)?;
-        check_digest(&folder.join(name), file)?;
+    for file in &card.files {
+        check_name(&path, &file.name)?;
+        check_digest(&folder.join(&file.name), file)?;
     }
     Ok(card)
 }
@@ -155,5 +158,6 @@ pub fn sha256(path: &Path) -> Result<String, LoadError> {
         };
         hash.update(piece.get(..len).unwrap_or_default());
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let digits = hash.finalize().into_iter().flat_map(|byte| [byte >> 4, byte & 0x0F]);
+    Ok(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect())
 }

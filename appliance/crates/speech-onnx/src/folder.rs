@@ -143,7 +143,10 @@ pub(crate) fn locate(folder: &Path, precision: Precision) -> Result<Graphs, Load
             return Ok(graphs);
         }
     }
-    Err(LoadError::Missing { path: folder.join("encoder_int8.onnx"), wanted: "the encoder graph, under any of its names" })
+    Err(LoadError::Missing {
+        path: folder.join("encoder_int8.onnx"),
+        wanted: "the encoder graph, under any of its names",
+    })
 }
 
 fn existing(place: &Path, stem: &str, suffix: &str) -> Option<PathBuf> {
@@ -215,10 +218,8 @@ impl Sizes {
     /// Reads `config.json`.
     pub(crate) fn read(folder: &Path) -> Result<Self, LoadError> {
         let path = folder.join("config.json");
-        let sizes: Self = read_json(&path)?.ok_or(LoadError::Missing {
-            path: path.clone(),
-            wanted: "the sizes of the model",
-        })?;
+        let sizes: Self =
+            read_json(&path)?.ok_or(LoadError::Missing { path: path.clone(), wanted: "the sizes of the model" })?;
         let usable = (1..=1_024).contains(&sizes.num_mel_bins)
             && (1..=256).contains(&sizes.decoder_layers)
             && (1..=256).contains(&sizes.decoder_attention_heads)
@@ -280,7 +281,8 @@ impl Vocabulary {
         let generation: Generation = read_json(&path)?.unwrap_or_default();
         let tokenizer_path = folder.join("tokenizer.json");
         let known = |id: u32| usize::try_from(id).is_ok_and(|id| id < size);
-        let find = |given: Option<u32>, content: &str| given.or_else(|| tokenizer.special(content)).filter(|id| known(*id));
+        let find =
+            |given: Option<u32>, content: &str| given.or_else(|| tokenizer.special(content)).filter(|id| known(*id));
         let need = |given: Option<u32>, content: &str| {
             find(given, content)
                 .ok_or_else(|| LoadError::malformed(&tokenizer_path, format!("there is no token {content}")))
@@ -306,7 +308,8 @@ impl Vocabulary {
             list.iter().flatten().filter_map(|id| u32::try_from(*id).ok()).filter(|id| known(*id)).collect()
         };
         let mut suppressed: Vec<u32> = tokenizer.specials().filter(|id| known(*id)).collect();
-        let timestamps = no_timestamps.map_or(0..0, |last| last.saturating_add(1)..u32::try_from(size).unwrap_or(u32::MAX));
+        let timestamps =
+            no_timestamps.map_or(0..0, |last| last.saturating_add(1)..u32::try_from(size).unwrap_or(u32::MAX));
         suppressed.extend(timestamps);
         suppressed.extend(listed(&generation.suppress_tokens));
         suppressed.retain(|id| *id != end);

@@ -189,11 +189,7 @@ fn log_step() -> f64 {
 }
 
 fn hertz_to_mel(hertz: f64) -> f64 {
-    if hertz < BREAK_HERTZ {
-        hertz / LINEAR_HERTZ
-    } else {
-        BREAK_MEL + (hertz / BREAK_HERTZ).ln() / log_step()
-    }
+    if hertz < BREAK_HERTZ { hertz / LINEAR_HERTZ } else { BREAK_MEL + (hertz / BREAK_HERTZ).ln() / log_step() }
 }
 
 fn mel_to_hertz(mel: f64) -> f64 {

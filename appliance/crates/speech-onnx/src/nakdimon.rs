@@ -1,6 +1,6 @@
 //! Nakdimon: vowel points for Hebrew text, by a small network over letters.
 //!
-//! The model is `nakdimon.onnx` of the PyPI package `piper-tts` 1.8.0 (MIT), checked by its digest. For every letter
+//! The model is `nakdimon.onnx` of the Python package `piper-tts` 1.8.0 (MIT), checked by its digest. For every letter
 //! it tells three things: the dagesh, the dot of the shin, and the vowel. They are written in that order, which is
 //! how Hebrew is stored and what speech programs expect; normalising the text would put the vowel first.
 //!
@@ -22,7 +22,7 @@ use crate::card::sha256;
 use crate::folder::LoadError;
 use crate::runtime::{Runtime, SessionSettings};
 
-use self::letters::{DOTS, DAGESHES, Marks, VOWELS};
+use self::letters::{DAGESHES, DOTS, Marks, VOWELS};
 
 /// Digest of the only model file this code knows the meaning of.
 const SHA256: &str = "9ff491dcc7d66392019d427a98b97d5de10c0d721628ae740858174ae22b190e";

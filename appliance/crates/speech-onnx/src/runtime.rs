@@ -145,9 +145,8 @@ impl Runtime {
     ///
     /// A failed attempt may be repeated, with another path too.
     pub fn load(path: &Path) -> Result<Self, RuntimeError> {
-        let library = path
-            .canonicalize()
-            .map_err(|source| RuntimeError::Unreadable { path: path.to_path_buf(), source })?;
+        let library =
+            path.canonicalize().map_err(|source| RuntimeError::Unreadable { path: path.to_path_buf(), source })?;
         if cfg!(target_os = "linux") {
             check_library(&library)?;
         }
@@ -226,10 +225,8 @@ fn check_library(path: &Path) -> Result<(), RuntimeError> {
 fn start(library: PathBuf) -> Result<Runtime, RuntimeError> {
     // The binding asserts what it expects of the library; a library that breaks it must not take the thread along.
     let started = catch_unwind(AssertUnwindSafe(|| {
-        let builder = ort::init_from(&library).map_err(|source| RuntimeError::Incompatible {
-            path: library.clone(),
-            source: Box::new(source),
-        })?;
+        let builder = ort::init_from(&library)
+            .map_err(|source| RuntimeError::Incompatible { path: library.clone(), source: Box::new(source) })?;
         let environment = builder
             .with_name("kolbox")
             .with_telemetry(false)

@@ -16,18 +16,11 @@ impl Tokenizer {
     /// Reads `tokenizer.json` at `path`.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         let bytes = std::fs::read(path).map_err(|source| LoadError::unreadable(path, source))?;
-        let mut inner =
-            tokenizers::Tokenizer::from_bytes(&bytes).map_err(|source| LoadError::Malformed {
-                path: path.to_path_buf(),
-                source,
-            })?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)
+            .map_err(|source| LoadError::Malformed { path: path.to_path_buf(), source })?;
         // What the office writes into a prompt is text, even where it looks like a special token.
         inner.set_encode_special_tokens(true);
-        let added = inner
-            .get_added_tokens_decoder()
-            .into_iter()
-            .map(|(id, token)| (token.content, id))
-            .collect();
+        let added = inner.get_added_tokens_decoder().into_iter().map(|(id, token)| (token.content, id)).collect();
         Ok(Self { inner, added })
     }
 

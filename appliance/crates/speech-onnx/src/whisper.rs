@@ -9,8 +9,8 @@
 //! A decoding that loops in a fitted window is run again in the full one instead, which is what loops there call
 //! for; what still loops is cut or dropped.
 
-mod guard;
 mod graph;
+mod guard;
 mod model;
 mod prompt;
 mod scores;
@@ -229,67 +229,57 @@ impl WhisperRecognizer {
     fn recognize_all(
         &mut self,
         request: &RecognizeRequest,
+        cancelled: &dyn Fn() -> bool,
         interim: &mut dyn FnMut(&str),
     ) -> Result<Recognition, WhisperError> {
         let allowed = prompt::allowed(&self.vocabulary, request);
-        let Some(first) = allowed.first().copied() else {
+        let Some(first) = allowed.first() else {
             let language = request.language.or(request.among.first().copied()).unwrap_or_default();
             return Err(WhisperError::Language { model: self.title.clone(), language });
         };
         let context = prompt::context(&self.tokenizer, &self.vocabulary, &request.prompt);
-        let mut whole = Whole::new(first);
+        let mut whole = Whole::new(first.0);
         for piece in window::split(&request.audio) {
             let audio = request.audio.get(piece).unwrap_or_default();
             if audio.iter().all(|sample| sample.abs() < SILENCE) {
-                whole.add_silence();
                 continue;
             }
             let before = whole.text.clone();
             let mut tell = |text: &str| interim(join(&before, text).trim());
-            let heard = self.hear(audio, &allowed, &context, &mut tell)?;
-            whole.add(heard);
+            let mut turn = Turn { allowed: &allowed, context: &context, cancelled, tell: &mut tell };
+            let heard = self.hear(audio, &mut turn)?;
+            whole.add(&heard);
         }
         Ok(whole.finish())
     }
 
     /// Recognizes one window, twice where the first decoding looped in a fitted one.
-    fn hear(
-        &mut self,
-        audio: &[f32],
-        allowed: &[(Language, Option<u32>)],
-        context: &[u32],
-        tell: &mut dyn FnMut(&str),
-    ) -> Result<Heard, WhisperError> {
+    fn hear(&mut self, audio: &[f32], turn: &mut Turn<'_>) -> Result<Heard, WhisperError> {
         let fitted = self.model.fixed_frames().unwrap_or_else(|| self.window.frames(audio.len()));
-        let heard = self.hear_in(audio, fitted, allowed, context, tell)?;
+        let heard = self.hear_in(audio, fitted, turn)?;
         let full = WindowPolicy::Full30s.frames(audio.len());
         if !heard.suspicious || fitted >= full {
             return Ok(heard);
         }
         tracing::debug!(model = self.title, frames = fitted, "the text looped, recognizing again in the full window");
-        self.hear_in(audio, full, allowed, context, tell)
+        self.hear_in(audio, full, turn)
     }
 
-    fn hear_in(
-        &mut self,
-        audio: &[f32],
-        frames: usize,
-        allowed: &[(Language, Option<u32>)],
-        context: &[u32],
-        tell: &mut dyn FnMut(&str),
-    ) -> Result<Heard, WhisperError> {
+    fn hear_in(&mut self, audio: &[f32], frames: usize, turn: &mut Turn<'_>) -> Result<Heard, WhisperError> {
+        self.check(turn)?;
         let started = Instant::now();
         let mel = self.mel.compute(audio, frames);
         let mel_done = Instant::now();
         self.timings.mel += mel_done.duration_since(started);
         self.timings.frames += frames;
-        let options = Arc::clone(&self.cancel);
-        let encoded = self.model.encode(&mel, frames, &options.options).map_err(|error| self.failed(error))?;
+        let cancel = Arc::clone(&self.cancel);
+        let encoded = self.model.encode(&mel, frames, &cancel.options).map_err(|error| self.failed(error))?;
         drop(mel);
         let encode_done = Instant::now();
         self.timings.encode += encode_done.duration_since(mel_done);
+        self.check(turn)?;
 
-        let opening = self.open(encoded, allowed, context);
+        let opening = self.open(encoded, turn.allowed, turn.context);
         self.timings.prefill += encode_done.elapsed();
         let opening = opening?;
         if opening.no_speech >= self.options.guards.certain_no_speech {
@@ -297,13 +287,8 @@ impl WhisperRecognizer {
         }
         let decode_started = Instant::now();
         let room = self.sizes.max_target_positions.saturating_sub(opening.fed);
-        let seconds_cap = audio
-            .len()
-            .saturating_mul(TOKENS_PER_SECOND)
-            .div_ceil(crate::mel::SAMPLE_RATE_HZ)
-            .saturating_add(EXTRA_TOKENS);
-        let bounds = Bounds { end: self.vocabulary.end, max_tokens: room.min(seconds_cap) };
-        let found = self.search(opening.state, opening.scores, bounds, tell);
+        let bounds = Bounds { end: self.vocabulary.end, max_tokens: room.min(most_tokens(audio.len())) };
+        let found = self.search(opening.state, opening.scores, bounds, turn);
         self.timings.decode += decode_started.elapsed();
         let found = found?;
         self.timings.tokens += found.tokens.len();
@@ -315,12 +300,17 @@ impl WhisperRecognizer {
         state: State,
         scores: Vec<f32>,
         bounds: Bounds,
-        tell: &mut dyn FnMut(&str),
+        turn: &mut Turn<'_>,
     ) -> Result<Found, WhisperError> {
         let cancel = Arc::clone(&self.cancel);
-        let mut scorer =
-            DecoderScorer { model: &mut self.model, suppressed: &self.vocabulary.suppressed, cancel: &cancel };
+        let mut scorer = DecoderScorer {
+            model: &mut self.model,
+            suppressed: &self.vocabulary.suppressed,
+            cancel: &cancel,
+            cancelled: turn.cancelled,
+        };
         let tokenizer = &self.tokenizer;
+        let tell = &mut *turn.tell;
         let seen = |tokens: &[u32]| {
             let text = tokenizer.decode(tokens);
             // A letter that is only half there yet would flicker.
@@ -366,8 +356,14 @@ impl WhisperRecognizer {
         }
     }
 
+    /// Ends the turn when nobody waits for it.
+    fn check(&self, turn: &Turn<'_>) -> Result<(), WhisperError> {
+        let cancelled = self.cancel.asked.load(Ordering::Acquire) || (turn.cancelled)();
+        if cancelled { Err(WhisperError::Cancelled) } else { Ok(()) }
+    }
+
     fn failed(&self, error: RunError) -> WhisperError {
-        if self.cancel.asked.load(Ordering::Acquire) {
+        if matches!(error, RunError::Cancelled) || self.cancel.asked.load(Ordering::Acquire) {
             return WhisperError::Cancelled;
         }
         WhisperError::Graph { model: self.title.clone(), source: Box::new(error) }
@@ -380,6 +376,16 @@ impl Recognizer for WhisperRecognizer {
         request: &RecognizeRequest,
         interim: &mut dyn FnMut(&str),
     ) -> Result<Recognition, RecognizeError> {
+        self.recognize_unless(request, &|| false, interim)
+    }
+
+    /// Gives up before the encoder, after it, and before each token.
+    fn recognize_unless(
+        &mut self,
+        request: &RecognizeRequest,
+        cancelled: &dyn Fn() -> bool,
+        interim: &mut dyn FnMut(&str),
+    ) -> Result<Recognition, RecognizeError> {
         if request.audio.iter().any(|sample| !sample.is_finite()) {
             return Err(RecognizeError::Audio { reason: "a sample is not a number" });
         }
@@ -388,7 +394,7 @@ impl Recognizer for WhisperRecognizer {
             return Err(RecognizeError::Model(Box::new(error)));
         }
         self.timings = Timings::default();
-        self.recognize_all(request, interim).map_err(|error| RecognizeError::Model(Box::new(error)))
+        self.recognize_all(request, cancelled, interim).map_err(|error| RecognizeError::Model(Box::new(error)))
     }
 
     fn model(&self) -> &str {
@@ -396,11 +402,26 @@ impl Recognizer for WhisperRecognizer {
     }
 }
 
+/// Most tokens of a text heard in this many samples.
+fn most_tokens(samples: usize) -> usize {
+    let spoken = samples.saturating_mul(TOKENS_PER_SECOND).div_ceil(crate::mel::SAMPLE_RATE_HZ);
+    spoken.saturating_add(EXTRA_TOKENS)
+}
+
+/// What stays the same for all windows of a request.
+struct Turn<'a> {
+    allowed: &'a [(Language, Option<u32>)],
+    context: &'a [u32],
+    cancelled: &'a dyn Fn() -> bool,
+    tell: &'a mut dyn FnMut(&str),
+}
+
 /// Steps the decoder for a search.
 struct DecoderScorer<'a> {
     model: &'a mut Model,
     suppressed: &'a [u32],
     cancel: &'a Cancel,
+    cancelled: &'a dyn Fn() -> bool,
 }
 
 impl Scorer for DecoderScorer<'_> {
@@ -408,7 +429,7 @@ impl Scorer for DecoderScorer<'_> {
     type Error = RunError;
 
     fn step(&mut self, state: &State, token: u32, scores: &mut Vec<f32>) -> Result<State, RunError> {
-        if self.cancel.asked.load(Ordering::Acquire) {
+        if self.cancel.asked.load(Ordering::Acquire) || (self.cancelled)() {
             return Err(RunError::Cancelled);
         }
         let (state, logits) = self.model.step(state, i64::from(token), &self.cancel.options)?;
@@ -447,22 +468,13 @@ struct Whole {
 }
 
 impl Whole {
-    fn new(first: (Language, Option<u32>)) -> Self {
-        Self {
-            text: String::new(),
-            language: None,
-            fallback: first.0,
-            log_probability: 0.0,
-            letters: 0.0,
-            no_speech: 1.0,
-        }
+    fn new(fallback: Language) -> Self {
+        Self { text: String::new(), language: None, fallback, log_probability: 0.0, letters: 0.0, no_speech: 1.0 }
     }
 
-    fn add_silence(&mut self) {
-        // Silence changes nothing: the probability of no speech in the whole is that of its most spoken part.
-    }
-
-    fn add(&mut self, heard: Heard) {
+    /// Adds what a window held. A silent window changes nothing: the probability of no speech in the whole is that
+    /// of its most spoken part.
+    fn add(&mut self, heard: &Heard) {
         self.no_speech = self.no_speech.min(heard.no_speech);
         if heard.text.is_empty() {
             return;

@@ -97,7 +97,10 @@ pub(super) fn is_hebrew(letter: char) -> bool {
 
 /// Returns whether this is a vowel point or another mark on a letter.
 pub(super) fn is_mark(letter: char) -> bool {
-    matches!(letter, '\u{0591}'..='\u{05BD}' | '\u{05BF}' | '\u{05C1}' | '\u{05C2}' | '\u{05C4}' | '\u{05C5}' | '\u{05C7}')
+    matches!(
+        letter,
+        '\u{0591}'..='\u{05BD}' | '\u{05BF}' | '\u{05C1}' | '\u{05C2}' | '\u{05C4}' | '\u{05C5}' | '\u{05C7}'
+    )
 }
 
 /// Cuts `text` into pieces of at most about `max` letters, between words where that is possible.
@@ -170,7 +173,8 @@ mod tests {
 
     #[test]
     fn letters_signs_and_digits_have_the_numbers_of_the_published_table() {
-        for (letter, number) in [(' ', 4), ('?', 15), ('א', 16), ('ת', 42), ('ם', 29), ('5', 3), ('x', 2), ('־', 11)] {
+        for (letter, number) in [(' ', 4), ('?', 15), ('א', 16), ('ת', 42), ('ם', 29), ('5', 3), ('x', 2), ('־', 11)]
+        {
             assert_eq!(id(letter), number, "{letter}");
         }
     }

@@ -109,10 +109,8 @@ impl Model {
                 Decoder::Single(graph)
             }
         };
-        let empty = empty_cache(sizes).map_err(|source| LoadError::Malformed {
-            path: graphs.encoder.clone(),
-            source: Box::new(source),
-        })?;
+        let empty = empty_cache(sizes)
+            .map_err(|source| LoadError::Malformed { path: graphs.encoder.clone(), source: Box::new(source) })?;
         Ok(Self { encoder, decoder, sizes, fixed_frames, empty })
     }
 

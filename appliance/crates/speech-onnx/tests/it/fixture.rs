@@ -34,7 +34,9 @@ fn the_resampler_of_calls_serves_as_well() {
     let rows = rows(&folder);
     let equal = rows
         .iter()
-        .filter(|row| support::hear(&mut recognizer, support::call_audio(&row.path), Some(row.language)) == row.int8_fit)
+        .filter(|row| {
+            support::hear(&mut recognizer, support::call_audio(&row.path), Some(row.language)) == row.int8_fit
+        })
         .count();
     println!("equal: {equal} of {}", rows.len());
     // Two recordings lie so near a decision that another filter may turn them.
@@ -182,6 +184,18 @@ fn a_cancelled_recognition_ends_and_the_next_one_runs() {
     let Err(RecognizeError::Model(error)) = result else { panic!("it went on: {result:?}") };
     assert!(matches!(error.downcast_ref(), Some(WhisperError::Cancelled)), "{error}");
     assert_eq!(support::hear(&mut recognizer, row.audio(), Some(row.language)), row.int8_fit);
+}
+
+#[test]
+fn a_turn_nobody_waits_for_ends_before_its_text() {
+    let Some((runtime, folder)) = fixture() else { return };
+    let mut recognizer = load(&runtime, &folder, fitted());
+    let row = rows(&folder).into_iter().find(|row| row.int8_fit.split(' ').count() > 4).unwrap();
+    let request = support::request(row.audio(), Some(row.language));
+    let seen = std::cell::Cell::new(0);
+    let result = recognizer.recognize_unless(&request, &|| seen.get() >= 2, &mut |_| seen.set(seen.get() + 1));
+    assert!(matches!(result, Err(RecognizeError::Model(_))), "{result:?}");
+    assert_eq!(seen.get(), 2);
 }
 
 #[test]

@@ -42,7 +42,8 @@ fn token_ids_are_those_of_the_reference() {
     assert!(texts.len() > 20);
     for entry in texts {
         let text = entry["text"].as_str().unwrap();
-        let expected: Vec<u32> = entry["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
+        let expected: Vec<u32> =
+            entry["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
         assert_eq!(tokenizer.encode(text), expected, "{text:?}");
         assert_eq!(tokenizer.decode(&expected), text);
     }
@@ -75,7 +76,11 @@ fn chirp(count: usize) -> Vec<i16> {
 }
 
 fn bursts(count: usize) -> Vec<i16> {
-    noise(777, count).into_iter().enumerate().map(|(index, value)| if index % 4_000 < 1_600 { value } else { 0 }).collect()
+    noise(777, count)
+        .into_iter()
+        .enumerate()
+        .map(|(index, value)| if index % 4_000 < 1_600 { value } else { 0 })
+        .collect()
 }
 
 fn noise(seed: u32, count: usize) -> Vec<i16> {

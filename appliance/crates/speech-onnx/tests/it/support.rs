@@ -120,7 +120,7 @@ fn double(samples: &[f32]) -> Vec<f32> {
     (0..len * 2)
         .map(|at| {
             let first = (at - reach).max(0).div_euclid(2) + (at - reach).max(0).rem_euclid(2);
-            let last = ((at + reach) / 2).min(len - 1);
+            let last = (at + reach).div_euclid(2).min(len - 1);
             let sum: f64 = (first..=last)
                 .map(|index| f64::from(samples[index as usize]) * weights[(2 * index - at + reach) as usize])
                 .sum();

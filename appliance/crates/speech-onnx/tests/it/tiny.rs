@@ -2,6 +2,7 @@
 //!
 //! `tests/data/make_tiny.py` makes them, and prints what one says without any cache.
 
+use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +25,8 @@ const SAID_FITTED: [&str; 2] = ["xpyepqpqxqkpr", "xyudlzpq"];
 
 #[test]
 fn every_layout_says_what_is_said_without_a_cache() {
-    for (name, folder) in [("pair", copy("common", &["merged"])), ("merged", merged()), ("single", copy("single", &[]))] {
+    for (name, folder) in [("pair", copy("common", &["merged"])), ("merged", merged()), ("single", copy("single", &[]))]
+    {
         let Some(mut recognizer) = load(folder.path(), full()) else { return };
         assert_eq!(hear(&mut recognizer), SAID, "{name}");
         assert_eq!(recognizer.timings().frames, 3_000, "{name}");
@@ -74,7 +76,10 @@ fn the_preferred_precision_is_taken_and_the_other_where_there_is_no_choice() {
     std::fs::write(folder.path().join("decoder_int8.onnx"), b"not a graph").unwrap();
     let Some(runtime) = support::runtime() else { return };
     let result = WhisperRecognizer::load(&runtime, folder.path(), full());
-    assert!(matches!(&result, Err(LoadError::Malformed { path, .. }) if path.ends_with("encoder_int8.onnx")), "{result:?}");
+    assert!(
+        matches!(&result, Err(LoadError::Malformed { path, .. }) if path.ends_with("encoder_int8.onnx")),
+        "{result:?}"
+    );
     let options = WhisperOptions { precision: Precision::Fp32, ..full() };
     assert!(WhisperRecognizer::load(&runtime, folder.path(), options).is_ok());
 }
@@ -151,8 +156,9 @@ fn a_card_that_names_files_elsewhere_or_is_no_card_is_refused() {
     let folder = carded();
     let card = folder.path().join("card.toml");
     for text in [
-        "name = \"x\"\n[files.\"../secret\"]\nsha256 = \"00\"\n",
-        "name = \"x\"\n[files.\"/etc/hostname\"]\nsha256 = \"00\"\n",
+        "name = \"x\"\n[[file]]\nname = \"../secret\"\nsha256 = \"00\"\n",
+        "name = \"x\"\n[[file]]\nname = \"/etc/hostname\"\nsha256 = \"00\"\n",
+        "name = \"x\"\n",
         "name = 3\n",
         "\u{0}",
     ] {
@@ -301,11 +307,12 @@ fn merged() -> TempDir {
 /// A folder with a card that fits it.
 fn carded() -> TempDir {
     let folder = copy("single", &[]);
-    let mut card = "name = \"tiny\"\nversion = \"3\"\nlicence = \"ours\"\n\n[window]\npolicy = \"fit\"\npad_ms = 1000\n".to_owned();
+    let mut card =
+        "name = 'tiny'\nversion = '3'\nlicence = 'ours'\n\n[window]\npolicy = 'fit'\npad_ms = 1000\n".to_owned();
     for name in ["encoder.onnx", "decoder.onnx", "config.json", "generation_config.json", "tokenizer.json"] {
         let path = folder.path().join(name);
         let (bytes, digest) = (std::fs::metadata(&path).unwrap().len(), sha256(&path).unwrap());
-        card.push_str(&format!("\n[files.\"{name}\"]\nbytes = {bytes}\nsha256 = \"{digest}\"\n"));
+        writeln!(card, "\n[[file]]\nname = '{name}'\nbytes = {bytes}\nsha256 = '{digest}'").unwrap();
     }
     std::fs::write(folder.path().join("card.toml"), card).unwrap();
     folder

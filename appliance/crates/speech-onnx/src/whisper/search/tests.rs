@@ -83,8 +83,7 @@ fn row(script: fn(&[u32]) -> [f32; 4], said: &[u32]) -> Vec<f32> {
 }
 
 fn run_greedy(script: fn(&[u32]) -> [f32; 4], bounds: Bounds) -> Found {
-    let Ok(found) =
-        greedy(&mut Script(script), (Vec::new(), row(script, &[])), bounds, |_| ControlFlow::Continue(()));
+    let Ok(found) = greedy(&mut Script(script), (Vec::new(), row(script, &[])), bounds, |_| ControlFlow::Continue(()));
     found
 }
 
