@@ -3,6 +3,9 @@
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
+# Where rustup puts cargo, for a shell that was opened before it was installed.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
 setup := crates/xtask/setup/setup.sh
 kolbox := target/release/kolbox
 
