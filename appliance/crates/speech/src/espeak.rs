@@ -41,7 +41,9 @@ pub struct EspeakConfig {
 /// One voice of `espeak-ng`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EspeakVoice {
-    /// Its name, with a variant after `+`: `he+f2`.
+    /// Its name, with a variant after `+`. Defaults `he+Annie` and `en-us+Annie`: one speaker in both languages, and of
+    /// all variants the one with the least crackle in the telephone's band. A variant that is not installed is left out
+    /// by the program.
     pub name: String,
     /// Words per minute, `80..=450`.
     pub speed: u16,
@@ -57,8 +59,8 @@ impl Default for EspeakConfig {
             program: PathBuf::from("espeak-ng"),
             first_audio: Duration::from_secs(2),
             total: Duration::from_secs(30),
-            hebrew: EspeakVoice { name: "he".to_owned(), speed: 145, pitch: 45, gap: 1 },
-            english: EspeakVoice { name: "en-us".to_owned(), speed: 155, pitch: 45, gap: 0 },
+            hebrew: EspeakVoice { name: "he+Annie".to_owned(), speed: 145, pitch: 45, gap: 1 },
+            english: EspeakVoice { name: "en-us+Annie".to_owned(), speed: 155, pitch: 45, gap: 0 },
             level_dbfs: -20.0,
         }
     }

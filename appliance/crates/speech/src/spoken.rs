@@ -46,13 +46,33 @@ fn hebrew(tokens: &[Token]) -> Vec<Run> {
             let words: Vec<&str> = foreign_words(stretch);
             runs.extend(english(&words.join(" ")));
         } else {
-            let input = espeak_input(stretch);
+            let input = one_by_one(&espeak_input(stretch));
             if input.contains('[') {
                 runs.push(Run { language: Language::Hebrew, input });
             }
         }
     }
     runs
+}
+
+/// Puts every word into brackets of its own. The program takes about 800 bytes at once, and what a long stretch in
+/// brackets has beyond that it would spell out.
+fn one_by_one(input: &str) -> String {
+    let mut out = String::with_capacity(input.len().saturating_mul(2));
+    let mut open = false;
+    for c in input.chars() {
+        match c {
+            '[' => open = true,
+            ']' => open = false,
+            _ => {}
+        }
+        if open && c == ' ' {
+            out.push_str("]] [[");
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 const fn is_foreign(token: &Token) -> bool {
@@ -76,7 +96,7 @@ mod tests {
         let runs = runs("שָׁלוֹם, 05.", Language::Hebrew, None).unwrap();
         assert_eq!(runs.len(), 1);
         assert_eq!(runs[0].language, Language::Hebrew);
-        for word in ["Sal'om", "'efes", "Xam'eS"] {
+        for word in ["[[Sal'om]]", "[['efes]]", "ameS]]"] {
             assert!(runs[0].input.contains(word), "{word} in {}", runs[0].input);
         }
     }
@@ -86,6 +106,12 @@ mod tests {
         let runs = runs("שָׁלוֹם David שָׁלוֹם", Language::Hebrew, None).unwrap();
         let languages: Vec<Language> = runs.iter().map(|run| run.language).collect();
         assert_eq!(languages, [Language::Hebrew, Language::English, Language::Hebrew]);
+    }
+
+    #[test]
+    fn every_word_is_in_brackets_of_its_own() {
+        let runs = runs("שָׁלוֹם שָׁלוֹם, שָׁלוֹם.", Language::Hebrew, None).unwrap();
+        assert_eq!(runs[0].input, "[[Sal'om]] [[Sal'om]], [[Sal'om]].");
     }
 
     #[test]
