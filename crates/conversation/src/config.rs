@@ -229,9 +229,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             turn: Duration::from_secs(90),
-            call: Duration::from_secs(600),
+            call: Duration::from_mins(10),
             goodbye: Duration::from_secs(10),
-            utterance: Duration::from_secs(60),
+            utterance: Duration::from_mins(1),
             sentences: 24,
         }
     }

@@ -159,7 +159,7 @@ impl Call {
             Input::SpeechStarted { at, detected } => self.speech_started(at, detected),
             Input::SpeechEnded { at, detected } => self.speech_ended(at, detected),
             Input::Transcript { turn, attempt, stage, text, language, confidence } => {
-                self.transcript(turn, attempt, Transcript { stage, text, language, confidence });
+                self.transcript(turn, attempt, &Transcript { stage, text, language, confidence });
             }
             Input::RecognizeFailed { turn, attempt, why } => self.recognize_failed(turn, attempt, why),
             Input::ReplySentence { turn, text, language } => self.reply_sentence(turn, &text, language),

@@ -178,7 +178,7 @@ impl Playback {
             if !utterance.complete {
                 out.push(Output::CancelSynthesis { utterance: utterance.id });
             }
-            self.settle(utterance, memory, out);
+            self.settle(&utterance, memory, out);
         }
     }
 
@@ -267,7 +267,7 @@ impl Playback {
     fn finish_heard(&mut self, out: &mut Outputs) {
         while self.queue.front().is_some_and(Utterance::is_over) {
             let Some(head) = self.queue.pop_front() else { return };
-            self.settle(head, Memory::Keep, out);
+            self.settle(&head, Memory::Keep, out);
             self.start_head(out.now());
         }
     }
@@ -295,8 +295,8 @@ impl Playback {
     }
 
     /// Writes down what became of an utterance.
-    fn settle(&mut self, utterance: Utterance, memory: Memory, out: &mut Outputs) {
-        let Utterance { id, turn, language, .. } = utterance;
+    fn settle(&mut self, utterance: &Utterance, memory: Memory, out: &mut Outputs) {
+        let Utterance { id, turn, language, .. } = *utterance;
         let complete = utterance.is_over();
         let text = utterance.heard_text();
         if let Some(began) = utterance.began.filter(|_| !text.reveal().is_empty()) {

@@ -56,8 +56,8 @@ fn play(config: Config, script: &str) -> String {
             call.handle_timeout(deadline);
             drain(&mut call, &mut timeline);
         }
-        if let Some(input) = read(what, SampleCount(seconds(time))) {
-            call.handle_input(now, input);
+        if what != "wait" {
+            call.handle_input(now, read(what, SampleCount(seconds(time))));
         }
         drain(&mut call, &mut timeline);
     }
@@ -78,17 +78,30 @@ fn revealed(output: &Output) -> String {
             let heard: Vec<&str> = heard.iter().map(|heard| heard.text.reveal().as_str()).collect();
             format!("{}{} | {}", text.reveal(), digits.reveal(), heard.join(" / "))
         }
-        _ => return format!("{output}"),
+        Output::Recognize { .. }
+        | Output::CancelRecognition { .. }
+        | Output::Reply { .. }
+        | Output::CancelReply { .. }
+        | Output::CancelSynthesis { .. }
+        | Output::Play { .. }
+        | Output::Release { .. }
+        | Output::Clear { .. }
+        | Output::Hangup { .. }
+        | Output::Voicemail { .. }
+        | Output::Transfer { .. }
+        | Output::Ended
+        | Output::Latency { .. }
+        | Output::Ignored { .. } => return format!("{output}"),
     };
     format!("{output} «{words}»")
 }
 
-fn read(what: &str, detected: SampleCount) -> Option<Input> {
+fn read(what: &str, detected: SampleCount) -> Input {
     let (verb, rest) = what.split_once(' ').unwrap_or((what, ""));
     let (first, more) = rest.split_once(' ').unwrap_or((rest, ""));
     let turn = || TurnId(first.parse().expect("a turn"));
     let utterance = || UtteranceId(first.parse().expect("an utterance"));
-    Some(match verb {
+    match verb {
         "start" if rest == "stream" => Input::StreamStarted { greeting: GreetingMode::Stream },
         "start" => Input::StreamStarted { greeting: GreetingMode::Play },
         "stop" => Input::StreamStopped,
@@ -123,11 +136,8 @@ fn read(what: &str, detected: SampleCount) -> Option<Input> {
         "key" => Input::Dtmf { digit: rest.chars().next().and_then(Digit::new).expect("a key") },
         "overload" => Input::Overload,
         "shutdown" => Input::Shutdown,
-        _ => {
-            assert_eq!(what, "wait");
-            return None;
-        }
-    })
+        _ => panic!("{what} is not in the language of scripts"),
+    }
 }
 
 fn transcript(which: &str, stage: Stage, text: &str) -> Input {

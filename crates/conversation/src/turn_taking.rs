@@ -298,7 +298,7 @@ impl Call {
     }
 
     /// The recognizer heard something.
-    pub(crate) fn transcript(&mut self, turn: TurnId, attempt: u32, heard: Transcript) {
+    pub(crate) fn transcript(&mut self, turn: TurnId, attempt: u32, heard: &Transcript) {
         if turn != self.caller.id || !matches!(self.floor, Floor::Caller | Floor::Deciding) {
             return self.ignore(IgnoredReason::StaleTurn);
         }

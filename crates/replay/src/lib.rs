@@ -34,6 +34,6 @@ mod recorder;
 #[cfg(test)]
 mod tests;
 
-pub use crate::reader::{ReadError, Reader};
+pub use crate::reader::{JsonError, ReadError, Reader};
 pub use crate::record::{FORMAT, Frame, MAX_HEADER, MAX_PAYLOAD, Opened, Record, input_of};
 pub use crate::recorder::{Recorder, WriteError, encode};

@@ -102,7 +102,7 @@ pub fn replay(log: &[u8], wake_ups: WakeUps) -> Result<Report, ReplayError> {
     }
     player.finish()?;
     Ok(Report {
-        opened,
+        opened: *opened,
         records,
         inputs: player.inputs,
         decisions: player.compared,

@@ -17,6 +17,14 @@ pub struct Reader<'a> {
     failed: bool,
 }
 
+/// A whole record: its header, what the header says of the payload, the payload, and the length of all.
+struct Split<'a> {
+    header: &'a [u8],
+    tail: Tail,
+    payload: &'a [u8],
+    length: usize,
+}
+
 impl<'a> Reader<'a> {
     /// Returns a reader of a whole log.
     pub const fn new(log: &'a [u8]) -> Self {
@@ -36,7 +44,7 @@ impl<'a> Reader<'a> {
 
     fn read(&mut self) -> Result<Option<Record<'a>>, ReadError> {
         loop {
-            let Some((header, tail, payload, length)) = self.split()? else { return Ok(None) };
+            let Some(Split { header, tail, payload, length }) = self.split()? else { return Ok(None) };
             let record = self.record(header, &tail, payload)?;
             self.rest = self.rest.get(length..).unwrap_or_default();
             self.offset = self.offset.saturating_add(length);
@@ -48,15 +56,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Splits the next record off: its header, what the header says of the payload, the payload, and its whole length.
-    fn split(&mut self) -> Result<Option<(&'a [u8], Tail, &'a [u8], usize)>, ReadError> {
+    /// Splits the next record off.
+    fn split(&mut self) -> Result<Option<Split<'a>>, ReadError> {
         let window = self.rest.get(..self.rest.len().min(MAX_HEADER)).unwrap_or_default();
         let Some(newline) = window.iter().position(|byte| *byte == b'\n') else {
-            return if self.rest.len() >= MAX_HEADER {
-                Err(self.damaged("a header without an end"))
-            } else {
-                self.tear()
-            };
+            let endless = self.rest.len() >= MAX_HEADER;
+            return if endless { Err(self.damaged("a header without an end")) } else { Ok(self.tear()) };
         };
         let header = window.get(..newline).unwrap_or_default();
         let (checked, check) = header.split_at_checked(header.len().saturating_sub(CRC_LEN)).unwrap_or_default();
@@ -70,11 +75,11 @@ impl<'a> Reader<'a> {
         }
         let begin = newline.saturating_add(1);
         let end = begin.saturating_add(tail.payload_length);
-        let Some(payload) = self.rest.get(begin..end) else { return self.tear() };
+        let Some(payload) = self.rest.get(begin..end) else { return Ok(self.tear()) };
         if !payload.is_empty() && tail.payload_crc.as_deref() != Some(crc(payload).as_str()) {
             return Err(self.damaged("a payload with a wrong check"));
         }
-        Ok(Some((header, tail, payload, end)))
+        Ok(Some(Split { header, tail, payload, length: end }))
     }
 
     fn record(&self, header: &[u8], tail: &Tail, payload: &'a [u8]) -> Result<Option<Record<'a>>, ReadError> {
@@ -119,11 +124,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn tear<T>(&mut self) -> Result<Option<T>, ReadError> {
+    fn tear<T>(&mut self) -> Option<T> {
         if !self.rest.is_empty() {
             self.torn = Some(self.offset);
         }
-        Ok(None)
+        None
     }
 
     const fn damaged(&self, what: &'static str) -> ReadError {

@@ -21,7 +21,7 @@ pub const MAX_PAYLOAD: usize = 1_024 * 1_024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record<'a> {
     /// What the log is; the first record, and only that.
-    Opened(Opened),
+    Opened(Box<Opened>),
     /// Something came from the carrier and was let through.
     Frame {
         /// When.
@@ -102,7 +102,7 @@ pub fn input_of(message: &str) -> Option<Input> {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Header {
-    Opened(Opened),
+    Opened(Box<Opened>),
     Frame {
         at: CallTime,
         frame: FrameKind,

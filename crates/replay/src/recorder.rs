@@ -1,6 +1,7 @@
 //! Writes a log.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::Write;
 
 use conversation::{Input, Output};
@@ -18,7 +19,7 @@ impl<W: Write> Recorder<W> {
     /// Opens a log: writes its first record.
     pub fn open(sink: W, opened: Opened) -> Result<Self, WriteError> {
         let mut recorder = Self { sink };
-        recorder.write(Record::Opened(opened))?;
+        recorder.write(Record::Opened(Box::new(opened)))?;
         Ok(recorder)
     }
 
@@ -74,18 +75,23 @@ pub fn encode(record: Record<'_>) -> Result<Vec<u8>, WriteError> {
     };
     let mut line = serde_json::to_string(&header).map_err(WriteError::Encode)?;
     line.pop();
-    line.push_str(&format!(",\"payload_length\":{}", payload.len()));
+    add(&mut line, format_args!(",\"payload_length\":{}", payload.len()));
     if !payload.is_empty() {
-        line.push_str(&format!(",\"payload_crc\":\"{}\"", crc(&payload)));
+        add(&mut line, format_args!(",\"payload_crc\":\"{}\"", crc(&payload)));
     }
     let check = crc(line.as_bytes());
-    line.push_str(&format!("{CRC_FIELD}{check}\"}}\n"));
+    add(&mut line, format_args!("{CRC_FIELD}{check}\"}}\n"));
     if line.len() > MAX_HEADER || payload.len() > MAX_PAYLOAD {
         return Err(WriteError::TooLong { header: line.len(), payload: payload.len() });
     }
     let mut bytes = line.into_bytes();
     bytes.extend_from_slice(&payload);
     Ok(bytes)
+}
+
+/// Adds to a line.
+fn add(line: &mut String, more: std::fmt::Arguments<'_>) {
+    line.write_fmt(more).expect("a string takes everything");
 }
 
 /// Why a record was not written.

@@ -45,21 +45,20 @@ fn samples_of_the_format_are_still_written_byte_for_byte_and_still_replay() {
 #[test]
 fn a_decision_that_differs_is_found_and_its_words_are_not_shown() {
     let log = record(SCENES[0].1);
-    let changed = rewrite(&log, |record| match record {
-        Record::Decided { at, output: Output::Said { turn, who, text, language, began, interrupted } } => {
-            let text = text.map(|text| format!("{text} חיים"));
-            Record::Decided { at, output: Output::Said { turn, who, text, language, began, interrupted } }
-        }
-        other => other,
+    let changed = rewrite(&log, |record| {
+        let Record::Decided { at, output: Output::Said { turn, who, text, language, began, interrupted } } = record
+        else {
+            return record;
+        };
+        let text = text.map(|text| format!("{text} חיים"));
+        Record::Decided { at, output: Output::Said { turn, who, text, language, began, interrupted } }
     });
     let error = replay(&changed, WakeUps::OnTime).unwrap_err().to_string();
     assert!(error.contains("other words than in the log") && !error.contains("חיים"), "{error}");
 
-    let changed = rewrite(&log, |record| match record {
-        Record::Decided { at, output: Output::Hangup { .. } } => {
-            Record::Decided { at, output: Output::Hangup { reason: HangupReason::CallLimit } }
-        }
-        other => other,
+    let changed = rewrite(&log, |record| {
+        let Record::Decided { at, output: Output::Hangup { .. } } = record else { return record };
+        Record::Decided { at, output: Output::Hangup { reason: HangupReason::CallLimit } }
     });
     let error = replay(&changed, WakeUps::OnTime).unwrap_err().to_string();
     assert!(error.contains("the log has \"") && error.contains("hang up: CallLimit"), "{error}");
@@ -113,7 +112,7 @@ fn any_flipped_byte_is_noticed() {
         flipped[index] ^= 0x20;
         let mut reader = Reader::new(&flipped);
         let read: Vec<_> = reader.by_ref().collect();
-        let error = read.iter().filter_map(|record| record.as_ref().err()).next();
+        let error = read.iter().find_map(|record| record.as_ref().err());
         let noticed = error.is_some_and(|error| matches!(error, ReadError::Damaged { .. }));
         let cut = reader.torn().is_some() && read.len() == whole - 1;
         assert!(noticed || cut, "byte {index}: {error:?}");
@@ -122,20 +121,20 @@ fn any_flipped_byte_is_noticed() {
 
 #[test]
 fn what_is_no_log_is_said_to_be_none() {
-    for bytes in [&b""[..], b"hello\n", b"{}\n", b"\n", &[0; 300_000], &[0xff; 100]] {
+    for bytes in [&b""[..], b"hello\n", b"{}\n", b"\n", &vec![0; 300_000], &[0xff; 100]] {
         assert!(replay(bytes, WakeUps::OnTime).is_err());
     }
     let frame = Record::Frame { at: CallTime::ZERO, frame: Frame::Audio(Cow::Borrowed(b"abc")) };
     assert!(matches!(replay(&encode(frame).unwrap(), WakeUps::OnTime), Err(ReplayError::Read(ReadError::NotALog))));
     let mut opened = Opened::new("test", Config::default());
     opened.format = 2;
-    let error = replay(&encode(Record::Opened(opened)).unwrap(), WakeUps::OnTime).unwrap_err();
+    let error = replay(&encode(Record::Opened(Box::new(opened))).unwrap(), WakeUps::OnTime).unwrap_err();
     assert_eq!(error.to_string(), "the call log has format 2, this program reads up to 1");
 }
 
 #[test]
 fn kinds_of_a_later_version_are_skipped_and_counted() {
-    let opened = encode(Record::Opened(Opened::new("test", Config::default()))).unwrap();
+    let opened = encode(Record::Opened(Box::new(Opened::new("test", Config::default())))).unwrap();
     let line = r#"{"kind":"weather","payload_length":3,"payload_crc":"352441c2""#;
     let later = format!("{line},\"crc\":\"{}\"}}\nabc", crate::record::crc(line.as_bytes())).into_bytes();
     let report = replay(&[opened, later].concat(), WakeUps::OnTime).unwrap();
@@ -153,7 +152,7 @@ proptest! {
 
     #[test]
     fn whatever_is_written_is_read_back(records in prop::collection::vec(a_record(), 0..20), cut in any::<prop::sample::Index>()) {
-        let mut log = encode(Record::Opened(Opened::new("test", Config::default()))).unwrap();
+        let mut log = encode(Record::Opened(Box::new(Opened::new("test", Config::default())))).unwrap();
         let mut ends = vec![log.len()];
         for record in &records {
             log.extend(encode(record.clone()).unwrap());
@@ -175,7 +174,7 @@ proptest! {
 
     #[test]
     fn no_messages_make_the_player_panic(inputs in prop::collection::vec(a_record(), 0..40)) {
-        let mut log = encode(Record::Opened(Opened::new("test", Config::default()))).unwrap();
+        let mut log = encode(Record::Opened(Box::new(Opened::new("test", Config::default())))).unwrap();
         let inputs = inputs.into_iter().filter(|record| !matches!(record, Record::Decided { .. }));
         log.extend(inputs.flat_map(|record| encode(record).unwrap()));
         prop_assert!(replay(&log, WakeUps::OnTime).is_ok());

@@ -38,13 +38,11 @@ proptest! {
         let mut behind = outputs.iter().rev().take_while(|output| ***output != Output::Ended);
         let only_ignored = behind.all(|output| matches!(output, Output::Ignored { .. }));
         prop_assert!(only_ignored, "something was decided behind the end");
-        let synthesized = ids(&outputs, |output| match output {
-            Output::Synthesize { utterance, .. } => Some(*utterance),
-            _ => None,
+        let synthesized = ids(&outputs, |output| {
+            if let Output::Synthesize { utterance, .. } = output { Some(*utterance) } else { None }
         });
-        let released = ids(&outputs, |output| match output {
-            Output::Release { utterance } => Some(*utterance),
-            _ => None,
+        let released = ids(&outputs, |output| {
+            if let Output::Release { utterance } = output { Some(*utterance) } else { None }
         });
         prop_assert_eq!(synthesized, released);
     }
@@ -54,17 +52,16 @@ proptest! {
         let mut generation = Generation::default();
         let mut released = Vec::new();
         for (_, output) in decisions(&config, &script, &mut || Some(Duration::ZERO)) {
-            match output {
-                Output::Clear { generation: next } => {
-                    prop_assert_eq!(next, generation.next());
-                    generation = next;
-                }
-                Output::Play { utterance, generation: of, .. } => {
-                    prop_assert_eq!(of, generation);
-                    prop_assert!(!released.contains(&utterance), "{utterance} was released");
-                }
-                Output::Release { utterance } => released.push(utterance),
-                _ => {}
+            if let Output::Clear { generation: next } = output {
+                prop_assert_eq!(next, generation.next());
+                generation = next;
+            }
+            if let Output::Play { utterance, generation: of, .. } = output {
+                prop_assert_eq!(of, generation);
+                prop_assert!(!released.contains(&utterance), "{utterance} was released");
+            }
+            if let Output::Release { utterance } = output {
+                released.push(utterance);
             }
         }
     }
@@ -105,7 +102,7 @@ fn decisions(config: &Config, script: &Script, delay: &mut dyn FnMut() -> Option
         call.handle_input(now, input.clone());
         drain(&mut call, &mut decided);
     }
-    let end = CallTime::from_duration(Duration::from_secs(3_600));
+    let end = CallTime::from_duration(Duration::from_hours(1));
     wake(&mut call, end, delay, &mut decided);
     call.handle_timeout(end);
     drain(&mut call, &mut decided);
@@ -259,5 +256,5 @@ fn samples() -> impl Strategy<Value = (SampleCount, SampleCount)> {
 
 fn text() -> impl Strategy<Value = String> {
     let texts = ["", "yes", "bye", "um", "my name is", "054", "I want a flat.", "כן", "להתראות", "מספר הטלפון שלי הוא"];
-    prop::sample::select(texts.to_vec()).prop_map(|text| text.to_owned())
+    prop::sample::select(texts.to_vec()).prop_map(str::to_owned)
 }
