@@ -225,6 +225,7 @@ fn speak(word: &str) -> Option<SpokenWord> {
             None => unpointed::guess(&mut letters),
         }
     }
+    letters::mend(&mut letters);
     let mut reading = rules::read(&letters);
     if reading.nuclei.is_empty() {
         unpointed::guess(&mut letters);

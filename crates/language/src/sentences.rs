@@ -114,7 +114,7 @@ fn clause_end(text: &[char]) -> Option<usize> {
 fn ends_at(text: &[char], at: usize, stream: Stream) -> Option<usize> {
     let c = *text.get(at)?;
     if c == '\n' {
-        return Some(with_blank(text, at + 1));
+        return Some(at + 1);
     }
     if !matches!(c, '.' | '?' | '!' | '\u{2026}') {
         return None;

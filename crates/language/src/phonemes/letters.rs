@@ -112,6 +112,20 @@ pub(super) fn read(word: &str) -> Vec<Letter> {
     letters
 }
 
+/// Mends what a diacritiser gets wrong at the end of a word: a vowel where none can stand (טוֹבֶ), and a missing one
+/// before a final he (תּוֹדְה).
+pub(super) fn mend(letters: &mut [Letter]) {
+    let [.., before, last] = letters else { return };
+    let furtive = last.has(Point::Patah) && matches!(last.base, 'ח' | 'ע' | 'ה');
+    let kamatz = last.has(Point::Kamatz) && matches!(last.base, 'ך' | 'ת' | 'ה' | 'נ');
+    if last.has_vowel() && last.base != 'ו' && !furtive && !kamatz {
+        last.point = None;
+    }
+    if last.base == 'ה' && last.is_bare() && before.has(Point::Shva) {
+        before.point = Some(Point::Kamatz);
+    }
+}
+
 /// Whether `c` is one of the letters alef to tav, final forms among them.
 pub(super) const fn is_letter(c: char) -> bool {
     matches!(c, '\u{5d0}'..='\u{5ea}')

@@ -151,7 +151,7 @@ fn is_silent_yod(letters: &[Letter], i: usize) -> bool {
     match before.point {
         Some(Point::Hiriq | Point::Tsere | Point::Segol | Point::HatafSegol) => true,
         Some(Point::Patah | Point::Kamatz) => {
-            before_v || before.base == 'י' || next.is_some_and(|next| next.base == 'י')
+            before_v || before.base == 'י' || next.is_some_and(|next| next.base == 'י' && !next.is_bare())
         }
         Some(_) => before.base == 'י',
         None => before.base == 'י' && before.is_bare() && i > 1,

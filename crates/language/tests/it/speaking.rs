@@ -125,6 +125,12 @@ fn pointed_words_are_read_and_stressed_like_in_israel() {
         ("ג'ִירָפָה", "dZiQaf'a"),
         ("הִתְחִילוּ", "hitX'ilu"),
         ("חֵצִי", "X'etsi"),
+        ("אֵלַיי", "el'aj"),
+        ("בַּיי", "b'aj"),
+        ("תּוֹדְה", "tod'a"),
+        ("רוֹבּוֹטֶ", "Qob'ot"),
+        ("לְךָ", "leX'a"),
+        ("אֵלֶיהָ", "el'eha"),
         ("וָחֵצִי", "vaX'etsi"),
         ("שִׂמְחָה", "simX'a"),
         ("יִשְׂרָאֵל", "jisQa?'el"),
@@ -189,6 +195,11 @@ fn a_sentence_comes_out_as_soon_as_it_is_whole() {
     assert_eq!(cutter.poll(), None, "a digit could still follow the dot");
     assert_eq!(cutter.flush().as_deref(), Some("אני כאן."));
     assert_eq!(cutter.flush(), None);
+}
+
+#[test]
+fn the_blank_after_a_line_break_never_moves_the_cut() {
+    assert_eq!(sentences("כן\n לא"), ["כן\n", " לא"]);
 }
 
 #[test]
