@@ -125,3 +125,46 @@ async fn mp3_to_wav(body: &[u8]) -> Result<Vec<u8>, AudioError> {
     };
     if output.status.success() && !output.stdout.is_empty() { Ok(output.stdout) } else { Err(AudioError::Mp3) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use super::{AudioError, decode, mono_wav};
+
+    #[tokio::test]
+    async fn sounds_are_what_their_content_type_says_or_refused() {
+        let wav = mono_wav(&[1_000; 800]).unwrap();
+        assert_eq!(decode(Some("audio/x-wav; charset=binary"), &wav).await.unwrap().len(), 800);
+        assert!(matches!(decode(Some("text/html"), &wav).await, Err(AudioError::ContentType)));
+        assert!(matches!(decode(None, &wav).await, Err(AudioError::ContentType)));
+        assert!(matches!(decode(Some("audio/wav"), b"RIFF?").await, Err(AudioError::Wav(_))));
+        assert!(matches!(decode(Some("audio/wav"), &mono_wav(&[]).unwrap()).await, Err(AudioError::Empty)));
+    }
+
+    #[tokio::test]
+    async fn an_mp3_file_is_decoded() {
+        let tone: Vec<i16> = (0..8_000).map(|n| if n / 8 % 2 == 0 { 8_000 } else { -8_000 }).collect();
+        let Some(mp3) = lame(&mono_wav(&tone).unwrap()) else {
+            println!("skipped: there is no lame here");
+            return;
+        };
+        let samples = decode(Some("audio/mpeg"), &mp3).await.unwrap();
+        // An encoder pads to whole MP3 frames of 72 ms at both ends.
+        assert!((8_000..11_000).contains(&samples.len()), "{} samples", samples.len());
+        assert!(samples.iter().any(|sample| sample.unsigned_abs() > 5_000), "the tone is heard");
+    }
+
+    /// Has lame encode a WAV file; `None` where it is not installed.
+    fn lame(wav: &[u8]) -> Option<Vec<u8>> {
+        let mut encoder = Command::new("lame")
+            .args(["--quiet", "-", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .ok()?;
+        encoder.stdin.take()?.write_all(wav).ok()?;
+        Some(encoder.wait_with_output().ok()?.stdout)
+    }
+}

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | [`playout`] | pure: the buffer between what the box sends and what the caller hears, with marks and clears |
 //! | [`caller`] | pure: from steps and what is heard to one frame of the caller every 20 ms |
-//! | [`line`] | pure: the clock of the call, who was heard when, the stereo recording |
+//! | [`mod@line`] | pure: the clock of the call, who was heard when, the stereo recording |
 //! | [`measure`] | pure: the latencies of each turn |
 //! | the rest | a shell of tokio around them |
 //!
