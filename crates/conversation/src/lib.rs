@@ -14,7 +14,7 @@
 //!
 //! A call goes: the stream starts, the brain is asked to greet. The brain's sentences are synthesized at once and let
 //! through to the carrier one behind the other. When the carrier's marks say that all was heard, the floor is open. The
-//! caller's speech, pauses and the words recognized in them make a turn ([`turn_taking`]); at its end the brain is asked
+//! caller's speech, pauses and the words recognized in them make a turn; at its end the brain is asked
 //! again. Speech or keys over the agent clear what it says; what was not heard is cut from the brain's memory, or said
 //! after all when the interruption was none.
 //!

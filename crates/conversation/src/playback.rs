@@ -216,6 +216,11 @@ impl Playback {
         reply.next().is_some_and(|first| first.through && first.samples > SampleCount::ZERO)
     }
 
+    /// Returns what is being said, sentence by sentence.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.queue.iter().map(|utterance| utterance.text.reveal().as_str())
+    }
+
     /// Returns how long the rest will take to say, estimated where there is no audio yet.
     pub(crate) fn rest(&self) -> Duration {
         let rest = self.queue.iter().map(|utterance| utterance.length().saturating_sub(utterance.heard));

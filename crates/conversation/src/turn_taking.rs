@@ -432,8 +432,9 @@ impl Call {
     /// The turn is over and its words are known.
     fn finish_turn(&mut self) {
         let words = self.caller.text();
-        if self.verdict(&words) == Verdict::Resume {
-            return self.resume();
+        match self.verdict(&words) {
+            Verdict::Resume | Verdict::Wait => return self.resume(),
+            Verdict::Reply => {}
         }
         let was_closing = self.caller.interrupts && self.dialog.is_closing();
         if self.caller.interrupts {
@@ -473,6 +474,10 @@ impl Call {
     fn verdict(&self, text: &str) -> Verdict {
         if !self.caller.interrupts {
             return Verdict::Reply;
+        }
+        if words::is_part_of(text, self.playback.texts()) {
+            // A loudspeaker: the agent hears itself.
+            return Verdict::Resume;
         }
         let rest = if self.dialog.reply_is_whole() { self.playback.rest() } else { Duration::MAX };
         interruption::judge(text, rest)

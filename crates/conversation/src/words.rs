@@ -1,7 +1,7 @@
 //! What the words of a transcript mean for taking turns: the one place where this crate meets `language`.
 
 use language::completeness::Completeness as Sounds;
-use language::{completeness as by_words, digits, intent};
+use language::{compare, completeness as by_words, digits, intent};
 use units::Language;
 
 /// Whether somebody who said this is likely to go on.
@@ -29,6 +29,16 @@ pub(crate) fn completeness(text: &str, language: Language, expected: Option<u8>)
         Sounds::Unclear => Completeness::Unsure,
         Sounds::Dangling(_) | Sounds::HalfNumber { .. } => Completeness::Unfinished,
     }
+}
+
+/// Words in a row that are taken for an echo when the agent is saying them: three. Fewer may be an answer.
+const ECHO_MIN_WORDS: usize = 3;
+
+/// Returns whether `text` is some words in a row of what is being said, long enough to be its echo.
+pub(crate) fn is_part_of<'a>(text: &str, mut said: impl Iterator<Item = &'a str>) -> bool {
+    let heard = compare::comparable(text);
+    let is_in = |sentence: &str| compare::comparable(sentence).windows(heard.len()).any(|words| words == heard);
+    heard.len() >= ECHO_MIN_WORDS && said.any(is_in)
 }
 
 pub(crate) use intent::{is_backchannel, is_goodbye, is_hesitation};

@@ -217,3 +217,54 @@ fn a_mark_of_before_the_clear_proves_nothing() {
          2.800 ignored: StaleGeneration",
     );
 }
+
+#[test]
+fn wait_stops_the_agent_for_longer_than_a_murmur_does() {
+    after_question(
+        "1.190 speech 1.150
+         1.600 silence 1.500
+         1.800 heard 1.1 רגע
+         4.100 wait",
+        "0.000 reply to turn 0: greet
+         0.000 synthesize utterance 1 of turn 0 in en «Hello, this is the office, we are open from nine to five.»
+         0.000 play utterance 1 generation 0 from 0.000
+         1.270 clear, generation 1
+         1.720 recognize turn 1 attempt 1 0.850..1.700 on speculation
+         4.000 play utterance 1 generation 1 from 0.870",
+    );
+    after_question(
+        "1.190 speech 1.150
+         1.600 silence 1.500
+         1.800 heard 1.1 hold on
+         2.500 speech 2.500
+         3.500 silence 3.500
+         3.800 heard 1.2 hold on, I need a flat.
+         4.100 wait",
+        "0.000 reply to turn 0: greet
+         0.000 synthesize utterance 1 of turn 0 in en «Hello, this is the office, we are open from nine to five.»
+         0.000 play utterance 1 generation 0 from 0.000
+         1.270 clear, generation 1
+         1.720 recognize turn 1 attempt 1 0.850..1.700 on speculation
+         3.720 recognize turn 1 attempt 2 0.850..3.700 on speculation
+         4.000 Agent said in turn 0 at 0.100, interrupted «Hello, this is»
+         4.000 release utterance 1
+         4.000 Caller said in turn 1 at 1.150 «hold on, I need a flat.»
+         4.000 reply to turn 1: words in en, 1 heard «hold on, I need a flat. | Hello, this is»",
+    );
+}
+
+#[test]
+fn an_agent_that_hears_itself_goes_on() {
+    after_question(
+        "1.190 speech 1.150
+         2.100 silence 2.000
+         2.300 heard 1.1 This is the office.
+         2.400 wait",
+        "0.000 reply to turn 0: greet
+         0.000 synthesize utterance 1 of turn 0 in en «Hello, this is the office, we are open from nine to five.»
+         0.000 play utterance 1 generation 0 from 0.000
+         1.270 clear, generation 1
+         2.220 recognize turn 1 attempt 1 0.850..2.200 on speculation
+         2.300 play utterance 1 generation 1 from 0.870",
+    );
+}

@@ -19,8 +19,10 @@ const ANSWERABLE_REST: Duration = Duration::from_millis(1_200);
 /// What was said over the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Nothing, or something that only says that the caller listens.
+    /// Nothing, or something that only says that the caller listens: the agent goes on at once.
     Resume,
+    /// "Wait": more may come; the agent goes on if it does not.
+    Wait,
     /// Something to reply to.
     Reply,
 }
@@ -28,7 +30,13 @@ pub(super) enum Verdict {
 /// Judges what was said while `rest` of the reply was not yet said.
 pub(super) fn judge(text: &str, rest: Duration) -> Verdict {
     let listens = words::is_backchannel(text) && rest > ANSWERABLE_REST;
-    if text.trim().is_empty() || listens || words::is_hesitation(text) { Verdict::Resume } else { Verdict::Reply }
+    if text.trim().is_empty() || listens {
+        Verdict::Resume
+    } else if words::is_hesitation(text) {
+        Verdict::Wait
+    } else {
+        Verdict::Reply
+    }
 }
 
 impl Call {
