@@ -309,16 +309,17 @@ impl Call {
         if !text.is_empty() {
             self.timers.stop(&[Timer::FalseInterruption]);
         }
+        let language = heard.language.filter(|_| !text.is_empty());
+        let unsure = heard.stage == Stage::Final && heard.confidence.0 < self.config.patience.min_confidence;
         match heard.stage {
             Stage::Interim => part.interim = text,
-            Stage::Final => {
-                let unsure = heard.confidence.0 < self.config.patience.min_confidence;
-                part.text = Some(if unsure { String::new() } else { text });
-                self.caller.unclear |= unsure;
-                self.caller.language = heard.language.or(self.caller.language);
-                self.dialog.recognition_worked();
-                self.answered();
-            }
+            Stage::Final => part.text = Some(if unsure { String::new() } else { text }),
+        }
+        self.caller.unclear |= unsure;
+        self.caller.language = language.or(self.caller.language);
+        if heard.stage == Stage::Final {
+            self.dialog.recognition_worked();
+            self.answered();
         }
     }
 
@@ -452,6 +453,7 @@ impl Call {
         self.said_by_caller(words, false);
         let goodbye = words::is_goodbye(&text);
         if goodbye && was_closing {
+            self.floor = Floor::Open;
             return self.hang_up(crate::HangupReason::CallerGoodbye);
         }
         let meter = self.meter();

@@ -113,7 +113,7 @@ fn a_transcript_that_never_comes_means_voicemail_unless_words_are_known() {
          2.220 recognize turn 1 attempt 1 0.700..2.200 on speculation
          10.500 cancel recognition of turn 1 attempt 1
          10.500 Caller said in turn 1 at 1.000 «call me back»
-         10.500 reply to turn 1: words in he «call me back | »",
+         10.500 reply to turn 1: words in en «call me back | »",
     );
 }
 

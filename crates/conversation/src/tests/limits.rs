@@ -146,7 +146,6 @@ fn the_last_question_over_the_goodbye_is_heard_and_a_second_goodbye_is_enough() 
          3.500 Agent said in turn 1 at 2.200, interrupted «Of»
          3.500 release utterance 2
          3.500 Caller said in turn 2 at 2.600 «Bye»
-         3.500 Caller said in turn 2 at 2.600, interrupted «Bye»
          3.500 hang up: CallerGoodbye
          3.500 ended",
     );
