@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ort::session::{NoSelectedOutputs, RunOptions, Session, SessionInputValue};
-use ort::value::{DynValue, TensorRef};
+use ort::value::{DynValue, Outlet, TensorElementType, TensorRef};
 
 use crate::folder::LoadError;
 use crate::runtime::{Runtime, SessionSettings};
@@ -126,16 +126,7 @@ impl Graph {
         let session = runtime
             .session(path, settings)
             .map_err(|source| LoadError::Malformed { path: path.to_path_buf(), source: Box::new(source) })?;
-        let inputs = session
-            .inputs()
-            .iter()
-            .map(|input| {
-                Slot::parse(input.name()).ok_or_else(|| LoadError::Graph {
-                    path: path.to_path_buf(),
-                    reason: format!("it asks for an input {:?}", input.name()),
-                })
-            })
-            .collect::<Result<_, _>>()?;
+        let inputs = session.inputs().iter().map(|input| read_input(path, input)).collect::<Result<_, _>>()?;
         let outputs =
             session.outputs().iter().map(|output| Slot::parse(output.name()).unwrap_or(Slot::Other)).collect();
         Ok(Self { session, inputs, outputs })
@@ -196,6 +187,23 @@ impl Graph {
         produce.own = in_order(own, Slot::Own)?;
         produce.cross = in_order(cross, Slot::Cross)?;
         Ok(produce)
+    }
+}
+
+/// Tells what an input is, and makes sure that it takes the numbers it will be given.
+fn read_input(path: &Path, input: &Outlet) -> Result<Slot, LoadError> {
+    let refused = |reason: String| LoadError::Graph { path: path.to_path_buf(), reason };
+    let slot = Slot::parse(input.name()).ok_or_else(|| refused(format!("it asks for an input {:?}", input.name())))?;
+    let expected = match slot {
+        Slot::Tokens | Slot::Position => TensorElementType::Int64,
+        Slot::UseCache => TensorElementType::Bool,
+        Slot::Features | Slot::Hidden | Slot::Own(_) | Slot::Cross(_) => TensorElementType::Float32,
+        Slot::Logits | Slot::Other => return Err(refused(format!("it asks for an input {:?}", input.name()))),
+    };
+    match input.dtype().tensor_type() {
+        Some(found) if found == expected => Ok(slot),
+        // An export in 16 bits, for one.
+        found => Err(refused(format!("{} is {found:?} instead of {expected:?}", input.name()))),
     }
 }
 

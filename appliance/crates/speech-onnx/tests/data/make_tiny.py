@@ -66,17 +66,17 @@ class Builder:
         self.constants[name] = self.table[name]
         return name
 
-    def op(self, kind: str, *inputs: str, to: str | None = None, **attributes) -> str:
-        result = to or f"{self.prefix}result_{len(self.nodes)}"
+    def op(self, kind: str, *inputs: str, result: str | None = None, **attributes) -> str:
+        result = result or f"{self.prefix}result_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [result], **attributes))
         return result
 
-    def heads(self, value: str, to: str | None = None) -> str:
+    def heads(self, value: str, result: str | None = None) -> str:
         split = self.op("Reshape", value, self.const(np.array([0, -1, HEADS, HEAD], np.int64)))
-        return self.op("Transpose", split, to=to, perm=[0, 2, 1, 3])
+        return self.op("Transpose", split, result=result, perm=[0, 2, 1, 3])
 
-    def project(self, value: str, name: str, to: str | None = None) -> str:
-        return self.heads(self.op("MatMul", value, self.weight(name)), to)
+    def project(self, value: str, name: str, result: str | None = None) -> str:
+        return self.heads(self.op("MatMul", value, self.weight(name)), result)
 
     def attend(self, query: str, key: str, value: str, mask: str | None) -> str:
         turned = self.op("Transpose", key, perm=[0, 1, 3, 2])
@@ -108,7 +108,7 @@ def encoder(table, frames, cross: bool) -> onnx.ModelProto:
     turned = b.op("Transpose", "input_features", perm=[0, 2, 1])
     pairs = b.op("Reshape", turned, b.const(np.array([0, -1, MELS * 2], np.int64)))
     hidden = b.op("MatMul", pairs, b.weight("mel"))
-    hidden = b.op("Tanh", hidden, to=None if cross else "last_hidden_state")
+    hidden = b.op("Tanh", hidden, result=None if cross else "last_hidden_state")
     inputs = [info("input_features", FLOAT, ["batch", MELS, frames])]
     if not cross:
         return b.model("encoder", inputs, [info("last_hidden_state", FLOAT, ["batch", "steps", WIDTH])])
@@ -136,15 +136,23 @@ def body(b: Builder, past: bool, cross_key: str, cross_value: str, last: str = "
     query = b.project(hidden, "self_q")
     key, value = b.project(hidden, "self_k"), b.project(hidden, "self_v")
     if past:
-        key = b.op("Concat", "past_key_values.0.decoder.key", key, to="present.0.decoder.key", axis=2)
-        value = b.op("Concat", "past_key_values.0.decoder.value", value, to="present.0.decoder.value", axis=2)
+        key = b.op("Concat", "past_key_values.0.decoder.key", key, result="present.0.decoder.key", axis=2)
+        value = b.op("Concat", "past_key_values.0.decoder.value", value, result="present.0.decoder.value", axis=2)
     else:
-        key = b.op("Identity", key, to="present.0.decoder.key")
-        value = b.op("Identity", value, to="present.0.decoder.value")
+        key = b.op("Identity", key, result="present.0.decoder.key")
+        value = b.op("Identity", value, result="present.0.decoder.value")
     hidden = b.op("Add", hidden, b.attend(query, key, value, mask))
     hidden = b.op("Add", hidden, b.attend(b.project(hidden, "cross_q"), cross_key, cross_value, None))
     scores = b.op("MatMul", b.op("Tanh", hidden), b.weight("head"))
-    b.op("Add", scores, b.weight("bias"), to=last)
+    b.op("Add", scores, b.weight("bias"), result=last)
+
+
+def half() -> onnx.ModelProto:
+    """An encoder that reads 16-bit numbers, as some exports do."""
+    b = Builder({})
+    b.op("Cast", "input_features", result="last_hidden_state", to=FLOAT)
+    inputs = [info("input_features", TensorProto.FLOAT16, ["batch", MELS, "frames"])]
+    return b.model("half", inputs, [info("last_hidden_state", FLOAT, ["batch", MELS, "frames"])])
 
 
 TOKENS = info("input_ids", INT, ["batch", "tokens"])
@@ -181,13 +189,13 @@ def merged(table) -> onnx.ModelProto:
     make = Builder(table, "make_")
     made = [make.project("encoder_hidden_states", "cross_k", "made_key"),
             make.project("encoder_hidden_states", "cross_v", "made_value"),
-            make.op("Identity", "made_key", to="out_key"), make.op("Identity", "made_value", to="out_value")]
+            make.op("Identity", "made_key", result="out_key"), make.op("Identity", "made_value", result="out_value")]
     use = Builder(table, "use_")
     nothing = use.const(np.zeros((1, HEADS, 0, HEAD), np.float32))
-    use.op("Identity", "past_key_values.0.encoder.key", to="used_key")
-    use.op("Identity", "past_key_values.0.encoder.value", to="used_value")
-    use.op("Identity", nothing, to="none_key")
-    use.op("Identity", nothing, to="none_value")
+    use.op("Identity", "past_key_values.0.encoder.key", result="used_key")
+    use.op("Identity", "past_key_values.0.encoder.value", result="used_value")
+    use.op("Identity", nothing, result="none_key")
+    use.op("Identity", nothing, result="none_value")
     b.nodes.append(helper.make_node(
         "If", ["switch"], ["key", "value", "present.0.encoder.key", "present.0.encoder.value"],
         then_branch=branch(use, ["used_key", "used_value", "none_key", "none_value"]),
@@ -285,6 +293,7 @@ def main() -> None:
         common / "encoder_model.onnx": encoder(table, FRAMES, False), common / "decoder_model.onnx": first(table),
         common / "decoder_with_past_model.onnx": second, common / "decoder_model_merged.onnx": merged(table),
         own / "encoder.onnx": encoder(table, "frames", True), own / "decoder.onnx": second,
+        HERE / "half_encoder.onnx": half(),
     }.items():
         path.write_bytes(model.SerializeToString())
         print(f"{path.relative_to(HERE)}\t{path.stat().st_size}")

@@ -13,5 +13,6 @@ mod diacritizer;
 mod fixture;
 mod front_end;
 mod library;
+mod mini;
 mod support;
 mod tiny;

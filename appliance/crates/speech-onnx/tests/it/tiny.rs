@@ -229,6 +229,10 @@ fn graphs_that_do_not_belong_together_are_refused() {
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text.replace("\"num_mel_bins\":80", "\"num_mel_bins\":128")).unwrap();
     refused(&folder, "another number of bands");
+
+    let folder = copy("single", &[]);
+    std::fs::copy(data("half_encoder.onnx"), folder.path().join("encoder.onnx")).unwrap();
+    refused(&folder, "16-bit numbers");
 }
 
 #[test]
