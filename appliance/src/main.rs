@@ -1,1 +1,56 @@
-fn main() {}
+//! The program `kolbox`.
+
+use std::process::ExitCode;
+
+use appliance::cli::{Cli, Command, RunArgs};
+use appliance::commands;
+use appliance::config::{ConfigError, EXIT_USAGE};
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are printed, not refused.
+            drop(error.print());
+            return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
+        }
+    };
+    start_logging(&cli);
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            let usage = error.chain().any(|cause| cause.is::<ConfigError>());
+            report(&error);
+            ExitCode::from(if usage { EXIT_USAGE } else { 1 })
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(RunArgs { config, development }) => commands::run::run(&config, development),
+        Command::Call(arguments) => commands::call::run(arguments),
+        Command::Doctor(arguments) => commands::doctor::run(&arguments),
+        Command::Models(command) => commands::models::run(&command),
+        Command::Replay(arguments) => commands::replay::run(&arguments),
+        Command::Demo(arguments) => commands::demo::run(&arguments),
+        Command::Bench(arguments) => commands::bench::run(&arguments),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a program that failed")]
+fn report(error: &anyhow::Error) {
+    eprintln!("kolbox: {error:#}");
+}
+
+fn start_logging(cli: &Cli) {
+    let filter = EnvFilter::try_new(&cli.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if cli.log_json {
+        builder.json().init();
+    } else {
+        builder.with_target(false).init();
+    }
+}

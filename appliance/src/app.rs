@@ -1,0 +1,271 @@
+//! Builds every part of the box from its configuration and owns the order in which they start and stop.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use receptionist::Form;
+use speech::RecognizeRequest;
+use store::{OpenReport, Recordings, Store, StoreConfig};
+use telephony::{AuthKey, Verifier};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use units::Language;
+
+use crate::archive::Archive;
+use crate::carrier::CarrierRest;
+use crate::clock::Clock;
+use crate::config::{Config, Secret};
+use crate::greetings::Greetings;
+use crate::health::{Health, Part, PartState};
+use crate::metrics::Metrics;
+use crate::server::{self, RateLimit};
+use crate::switchboard::Switchboard;
+use crate::voice::{Engines, Voice};
+use crate::voicemail::{Mailbox, Requests};
+use crate::{voicemail, watchdog};
+
+/// Longest wait for calls to end when the program is told to stop.
+const DRAIN: Duration = Duration::from_secs(20);
+/// Free space that recordings leave on the disk, in bytes.
+const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+/// The form used when none is configured.
+const PLAIN_OFFICE: &str = include_str!("../forms/plain-office.toml");
+
+/// Everything that a request or a call needs. Shared; lives as long as the program.
+pub struct Parts {
+    /// The configuration.
+    pub config: Config,
+    /// The language calls begin in.
+    pub language: Language,
+    /// The form to fill.
+    pub form: Form,
+    /// How every part is.
+    pub health: Arc<Health>,
+    /// The figures of `/metrics`.
+    pub metrics: Metrics,
+    /// The clock.
+    pub clock: Clock,
+    /// Checks the carrier's signatures.
+    pub verifier: Verifier,
+    /// The carrier's REST interface, if an account is configured.
+    pub carrier: Option<CarrierRest>,
+    /// Which calls are expected, on the line, over.
+    pub switchboard: Switchboard,
+    /// Wakes the watchdog.
+    pub watchdog: Notify,
+    /// Hearing and speaking.
+    pub voice: Voice,
+    /// The recordings the carrier plays.
+    pub greetings: Greetings,
+    /// The store.
+    pub archive: Archive,
+    /// Messages to fetch.
+    pub voicemail: Mailbox,
+    /// How often one address may ask.
+    pub rate_limit: RateLimit,
+    /// Open media sockets, admitted or not.
+    pub sockets: Arc<Semaphore>,
+    /// Tasks that hold a call.
+    pub tasks: TaskTracker,
+    /// Told when the program shall stop.
+    pub shutdown: CancellationToken,
+    /// Names this start of the program, for `/version`.
+    pub deploy_id: String,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Parts {
+    /// Returns the folder of the recordings that the carrier plays.
+    pub fn greetings_folder(&self) -> PathBuf {
+        self.greetings.folder().to_owned()
+    }
+
+    /// Returns whether a caller can be listened and spoken to; otherwise a message is taken.
+    pub fn can_converse(&self) -> bool {
+        let speaks = match self.language {
+            Language::Hebrew => Part::SynthesizerHebrew,
+            Language::English => Part::SynthesizerEnglish,
+        };
+        self.health.is_ok(Part::Recognizer) && self.health.is_ok(speaks) && !self.shutdown.is_cancelled()
+    }
+
+    /// Returns the request to recognize `audio` (16 kHz mono): any language of the form, with the office's name as a hint.
+    pub fn recognize_request(&self, audio: Vec<f32>) -> RecognizeRequest {
+        let among: Vec<Language> = Language::ALL.into_iter().filter(|language| self.form.speaks(*language)).collect();
+        let language = match among[..] {
+            [only] => Some(only),
+            _ => None,
+        };
+        RecognizeRequest { audio, language, among, prompt: String::new() }
+    }
+}
+
+/// The box, built and listening, not yet serving.
+pub struct App {
+    parts: Arc<Parts>,
+    listener: TcpListener,
+    requests: Requests,
+}
+
+impl App {
+    /// Builds every part. The listener is bound already; nobody is answered before [`App::run`].
+    ///
+    /// A part that cannot be had is degraded, not an error: the phone is answered by what there is.
+    pub async fn build(config: Config, listener: TcpListener, engines: Engines) -> anyhow::Result<Self> {
+        let health = Arc::new(Health::default());
+        let form = load_form(&config)?;
+        let language = config.conversation.language;
+        let archive = open_archive(&config, &health);
+        let carrier = CarrierRest::new(&config.carrier).context("cannot set up the carrier's REST interface")?;
+        let rest = match &carrier {
+            Some(_) => PartState::Ok,
+            None => PartState::disabled("carrier.account_sid is not set; set it to redirect calls and fetch messages"),
+        };
+        health.set(Part::CarrierRest, rest);
+        let voice = Voice::start(&config, engines, &health);
+        let greetings = Greetings::new(config.store.path.join("tts"));
+        let (mailbox, requests) = Mailbox::new();
+        let calls = config.limits.calls.get();
+        let clock = Clock::start();
+        let parts = Parts {
+            verifier: verifier(&config.carrier.auth_tokens)?,
+            switchboard: Switchboard::new(calls),
+            rate_limit: RateLimit::new(config.limits.requests_per_second),
+            // Twice as many sockets as calls, so that strangers who only open sockets keep no caller out for long.
+            sockets: Arc::new(Semaphore::new(calls.saturating_mul(2))),
+            metrics: Metrics::new(),
+            watchdog: Notify::new(),
+            tasks: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            deploy_id: format!("{:x}", clock.wall_ms()),
+            voicemail: mailbox,
+            config,
+            language,
+            form,
+            health,
+            clock,
+            carrier,
+            voice,
+            greetings,
+            archive,
+        };
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^53")]
+        parts.metrics.started.set((parts.clock.wall_ms() / 1_000) as f64);
+        let parts = Arc::new(parts);
+        render_greetings(&parts).await?;
+        Ok(Self { parts, listener, requests })
+    }
+
+    /// Returns what requests and calls share, for tests and tools in the same process.
+    pub fn parts(&self) -> Arc<Parts> {
+        Arc::clone(&self.parts)
+    }
+
+    /// Serves until [`Parts::shutdown`] is cancelled, then lets calls end for at most 20 s.
+    ///
+    /// # Cancellation safety
+    ///
+    /// Dropped half way, calls in progress fall into the carrier's voicemail.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let Self { parts, listener, requests } = self;
+        let address = listener.local_addr().context("the listener has no address")?;
+        tracing::info!(%address, "listening");
+        let mut workers = tokio::task::JoinSet::new();
+        workers.spawn(watchdog::run(Arc::clone(&parts)));
+        workers.spawn(voicemail::run(Arc::clone(&parts), requests));
+        let router = server::router(&parts);
+        let stopping = parts.shutdown.clone();
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let server = axum::serve(listener, service).with_graceful_shutdown(stopping.cancelled_owned());
+        let served = tokio::select! {
+            served = server.into_future() => served.context("the listener failed"),
+            () = drained(&parts) => Ok(()),
+        };
+        parts.shutdown.cancel();
+        while workers.join_next().await.is_some() {}
+        tracing::info!("stopped");
+        served
+    }
+}
+
+/// Waits until the program shall stop and its calls are over, or have had long enough.
+async fn drained(parts: &Parts) {
+    parts.shutdown.cancelled().await;
+    parts.tasks.close();
+    if tokio::time::timeout(DRAIN, parts.tasks.wait()).await.is_err() {
+        tracing::warn!(calls = parts.switchboard.on_line(), "calls did not end in time");
+    }
+}
+
+fn verifier(tokens: &[Secret]) -> anyhow::Result<Verifier> {
+    let mut keys = tokens.iter().map(|token| AuthKey::new(token.expose()));
+    let primary = keys.next().context("no key to check webhooks with")?.context("an empty key")?;
+    let verifier = Verifier::new(primary);
+    Ok(match keys.next() {
+        Some(second) => verifier.with_secondary(second.context("an empty key")?),
+        None => verifier,
+    })
+}
+
+fn load_form(config: &Config) -> anyhow::Result<Form> {
+    let (name, text) = match &config.office.form {
+        Some(file) => {
+            let text = fs::read_to_string(file).with_context(|| format!("{}: cannot be read", file.display()))?;
+            (file.display().to_string(), text)
+        }
+        None => ("the built-in form".to_owned(), PLAIN_OFFICE.to_owned()),
+    };
+    Form::from_toml(&text).map_err(|error| anyhow::anyhow!("{name}:{}: {}: {}", error.line, error.field, error.expected))
+}
+
+/// Opens the store and the recordings; when neither can be, the box answers and keeps nothing, and says so.
+fn open_archive(config: &Config, health: &Arc<Health>) -> Archive {
+    let folder = &config.store.path;
+    let opened = Store::open(&StoreConfig::new(folder)).map_err(anyhow::Error::from).and_then(|store| {
+        let (recordings, recovered) = Recordings::open(folder, RESERVE_BYTES).context("cannot open the recordings")?;
+        tracing::debug!(?recovered, "recordings opened");
+        Ok((store, recordings))
+    });
+    match opened {
+        Ok((store, recordings)) => {
+            health.set(Part::Store, state_of(store.report()));
+            if let Err(error) = store.close_interrupted_calls() {
+                tracing::warn!(error = &error as &dyn std::error::Error, "calls of before not closed");
+            }
+            Archive::new(store, recordings, Arc::clone(health))
+        }
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "the store cannot be used; calls are answered, not kept");
+            health.set(Part::Store, PartState::degraded(format!("nothing is kept: {error:#}")));
+            Archive::unusable(Arc::clone(health))
+        }
+    }
+}
+
+fn state_of(report: &OpenReport) -> PartState {
+    if report.lost_hint() {
+        PartState::degraded(format!("the database was unreadable and set aside; look into the log: {report:?}"))
+    } else {
+        PartState::Ok
+    }
+}
+
+async fn render_greetings(parts: &Arc<Parts>) -> anyhow::Result<()> {
+    let parts = Arc::clone(parts);
+    let rendering = tokio::task::spawn_blocking(move || {
+        let own = parts.config.greeting.recordings.clone();
+        parts.greetings.render(&parts.form, own.as_deref(), &parts.voice, &parts.health);
+    });
+    rendering.await.context("the recordings could not be rendered")
+}

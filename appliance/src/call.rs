@@ -1,0 +1,545 @@
+//! One task per call: drives the conversation core, moves audio, keeps what was said.
+//!
+//! The task owns everything of its call. What takes long (recognition, synthesis) runs on the threads of
+//! [`crate::voice`] and comes back over one bounded channel. The task ends when the core says so or the stream does.
+
+mod book;
+mod brain;
+pub(crate) mod ear;
+mod log;
+mod mouth;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use conversation::{Call, Confidence, Failure, Input, Mark, Output, Stage};
+use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
+use receptionist::Receptionist;
+use speech::{Job, RecognizeError, SynthesizeError};
+use store::Batch;
+use telephony::stream::{IgnoreReason, InboundFrame, OutboundFrame, StreamGuard, Verdict, write_media};
+use telephony::StreamId;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use units::{CallTime, Pii, TurnId, UtteranceId};
+
+use self::book::Book;
+use self::ear::{Ear, Event as Perceived};
+use self::log::CallLog;
+use self::mouth::{Mouth, Piece};
+use crate::app::Parts;
+use crate::metrics::ReasonLabel;
+use crate::reception;
+use crate::switchboard::{Caller, Ending};
+use crate::voice::{Heard, Spoken};
+
+/// Results of engines that may wait for the call's task.
+const RESULTS: usize = 64;
+/// Longest wait for the carrier to take a frame; after that the stream is taken to be gone.
+const SEND_PATIENCE: Duration = Duration::from_secs(5);
+/// Longest silence of the carrier in a running stream; frames come every 20 ms, so after that the socket is dead.
+const FRAME_PATIENCE: Duration = Duration::from_secs(20);
+/// Longest wait for the last rows of a call to reach the disk.
+const KEEP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A text message to or from the carrier.
+pub type Text = String;
+
+/// What a call's task starts with.
+pub struct Admitted {
+    /// Who calls whom.
+    pub caller: Caller,
+    /// The stream's name, to be put on each frame.
+    pub stream: StreamId,
+    /// Knows the frames that came before and judges those to come.
+    pub guard: StreamGuard,
+}
+
+/// What an engine came to.
+#[derive(Debug)]
+pub(crate) enum FromEngine {
+    Heard { turn: TurnId, attempt: u32, heard: Heard },
+    Spoken { utterance: UtteranceId, spoken: Spoken },
+}
+
+/// One call while it lasts.
+struct Line {
+    parts: Arc<Parts>,
+    caller: Caller,
+    stream: StreamId,
+    guard: StreamGuard,
+    started: Instant,
+    core: Call,
+    receptionist: Receptionist,
+    ear: Ear,
+    mouth: Mouth,
+    book: Book,
+    log: CallLog,
+    results: mpsc::Sender<FromEngine>,
+    recognitions: Vec<(TurnId, u32, Job)>,
+    syntheses: Vec<(UtteranceId, Job)>,
+    /// What came of decisions at once, told to the core when every decision has been carried out.
+    pending: VecDeque<Input>,
+    frame: String,
+    payload: Vec<u8>,
+    over: bool,
+}
+
+/// Serves one call from its `start` frame to its end. Never fails: what goes wrong ends the call and is kept.
+///
+/// # Cancellation safety
+///
+/// Dropped half way, the call's last rows are not kept and the carrier falls into voicemail.
+pub async fn serve<S, K>(parts: Arc<Parts>, admitted: Admitted, mut frames: S, mut carrier: K)
+where
+    S: Stream<Item = Text> + Unpin,
+    K: Sink<Text> + Unpin,
+{
+    let (results, mut from_engines) = mpsc::channel(RESULTS);
+    let mut line = Line::new(parts, admitted, results);
+    let greeting = line.parts.config.greeting.mode;
+    line.input(Input::StreamStarted { greeting });
+    let mut heard_from_carrier = Instant::now();
+    let mut told_shutdown = false;
+    while line.act(&mut carrier).await {
+        let deadline = line.core.poll_timeout().map(|(at, _)| line.started + at.since_start());
+        let silent = heard_from_carrier + FRAME_PATIENCE;
+        let wake = deadline.map_or(silent, |deadline| deadline.min(silent));
+        let parts = Arc::clone(&line.parts);
+        tokio::select! {
+            biased;
+            () = parts.shutdown.cancelled(), if !told_shutdown => {
+                told_shutdown = true;
+                line.input(Input::Shutdown);
+            }
+            Some(result) = from_engines.recv() => line.engine(result),
+            frame = frames.next() => {
+                heard_from_carrier = Instant::now();
+                match frame {
+                    Some(text) => line.frame(&text),
+                    None => line.input(Input::StreamStopped),
+                }
+            }
+            () = sleep_until(wake) => {
+                if Instant::now() >= silent {
+                    line.input(Input::StreamStopped);
+                } else {
+                    line.core.handle_timeout(line.now());
+                }
+            }
+        }
+    }
+    line.finish().await;
+    // The carrier closes its end by itself when it is gone already.
+    drop(timeout(SEND_PATIENCE, carrier.close()).await);
+}
+
+impl Line {
+    fn new(parts: Arc<Parts>, admitted: Admitted, results: mpsc::Sender<FromEngine>) -> Self {
+        let Admitted { caller, stream, guard } = admitted;
+        let mut config = parts.config.conversation.clone();
+        config.language = caller.language;
+        config.dtmf.zero_is_human |= parts.config.office.transfer_number.is_some();
+        let mut receptionist = Receptionist::new(parts.form.clone(), caller.language);
+        if let Some(number) = caller.from.reveal().phone_number() {
+            receptionist = receptionist.with_caller_number(&Pii::new(number.to_owned()));
+        }
+        let record = reception::call_record(&caller);
+        let book = Book::new(record, parts.voice.weather());
+        let log = CallLog::open(&parts, &caller.call, &config);
+        Self {
+            started: Instant::now(),
+            core: Call::new(config),
+            ear: Ear::new(parts.voice.vad()),
+            mouth: Mouth::default(),
+            receptionist,
+            book,
+            log,
+            results,
+            recognitions: Vec::new(),
+            syntheses: Vec::new(),
+            pending: VecDeque::new(),
+            frame: String::new(),
+            payload: Vec::new(),
+            over: false,
+            parts,
+            caller,
+            stream,
+            guard,
+        }
+    }
+
+    fn now(&self) -> CallTime {
+        CallTime::from_duration(self.started.elapsed())
+    }
+
+    /// Tells the core what happened, and the log.
+    fn input(&mut self, input: Input) {
+        let now = self.now();
+        self.log.perceived(now, &input);
+        self.core.handle_input(now, input);
+    }
+
+    /// Does what the core decided, to the last. Returns whether the call goes on.
+    async fn act<K: Sink<Text> + Unpin>(&mut self, carrier: &mut K) -> bool {
+        loop {
+            while let Some((at, output)) = self.core.poll_decision() {
+                self.log.decided(at, &output);
+                self.book.note(&output);
+                if !self.perform(output, carrier).await {
+                    self.pending.push_back(Input::StreamStopped);
+                }
+            }
+            if self.pending.is_empty() && !self.over && !self.send_audio(carrier).await {
+                self.pending.push_back(Input::StreamStopped);
+            }
+            let Some(input) = self.pending.pop_front() else { return !self.over };
+            self.input(input);
+        }
+    }
+
+    /// Does one thing. Returns `false` when the carrier does not take it.
+    async fn perform<K: Sink<Text> + Unpin>(&mut self, output: Output, carrier: &mut K) -> bool {
+        match output {
+            Output::Recognize { turn, attempt, from, to, speculative: _ } => {
+                self.recognize(turn, attempt, from, to);
+            }
+            Output::CancelRecognition { turn, attempt } => {
+                self.recognitions.retain(|(t, a, job)| {
+                    let cancelled = *t == turn && *a == attempt;
+                    if cancelled {
+                        job.cancel();
+                    }
+                    !cancelled
+                });
+            }
+            Output::Reply { turn, request, heard: _ } => {
+                self.pending.extend(brain::reply(&mut self.receptionist, turn, request));
+                self.keep_progress();
+            }
+            Output::CancelReply { turn: _, undo } => {
+                if undo {
+                    self.receptionist.undo();
+                }
+            }
+            Output::Synthesize { utterance, turn: _, text, language } => {
+                self.synthesize(utterance, text, language);
+            }
+            Output::CancelSynthesis { utterance } => self.stop_synthesis(utterance),
+            Output::Play { utterance, generation, from } => self.mouth.play(utterance, generation, from),
+            Output::Release { utterance } => {
+                self.stop_synthesis(utterance);
+                self.mouth.release(utterance);
+            }
+            Output::Clear { generation: _ } => {
+                self.mouth.clear();
+                self.note_clear();
+                let clear = OutboundFrame::Clear { stream_id: self.stream.clone() }.encode();
+                return send(carrier, clear).await;
+            }
+            Output::Latency { turn: _, latency } => {
+                let metrics = &self.parts.metrics;
+                metrics.stage("end_of_turn", latency.end_of_turn);
+                metrics.stage("transcript", latency.transcript);
+                metrics.stage("reply", latency.reply);
+                metrics.stage("first_audio", latency.first_audio);
+            }
+            Output::Ended => self.over = true,
+            Output::Ignored { reason } => tracing::debug!(call_id = %self.caller.call, ?reason, "input ignored"),
+            Output::Hangup { .. } | Output::Voicemail { .. } | Output::Transfer { .. } | Output::Said { .. } => {}
+        }
+        true
+    }
+
+    async fn send_audio<K: Sink<Text> + Unpin>(&mut self, carrier: &mut K) -> bool {
+        for piece in self.mouth.take() {
+            let mut text = std::mem::take(&mut self.frame);
+            match piece {
+                Piece::Audio(mulaw) => {
+                    text.clear();
+                    write_media(&mut text, &self.stream, &mulaw);
+                }
+                Piece::Mark(mark) => {
+                    text = OutboundFrame::Mark { stream_id: self.stream.clone(), name: mark.to_string().into() }.encode();
+                }
+            }
+            if !send(carrier, text).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes a message of the carrier.
+    fn frame(&mut self, text: &str) {
+        let since_start = self.started.elapsed();
+        let parsed = InboundFrame::parse(text);
+        let verdict = match &parsed {
+            Ok(frame) => self.guard.check(since_start, frame),
+            Err(error) => self.guard.check_malformed(since_start, error),
+        };
+        match (verdict, parsed) {
+            (Verdict::Accept, Ok(frame)) => self.accepted(frame),
+            (Verdict::Accept | Verdict::Ignore(_), Err(_)) => self.count_ignored("malformed"),
+            (Verdict::Ignore(reason), Ok(_)) => self.count_ignored(ignored_word(reason)),
+            (Verdict::Close(reason), _) => {
+                tracing::warn!(call_id = %self.caller.call, ?reason, "media stream closed");
+                self.count_ignored("closed");
+                self.input(Input::StreamStopped);
+                self.over = true;
+            }
+        }
+    }
+
+    fn accepted(&mut self, frame: InboundFrame<'_>) {
+        match frame {
+            InboundFrame::Media(media) => {
+                let mut payload = std::mem::take(&mut self.payload);
+                if media.decode(&mut payload).is_ok() {
+                    self.log.audio(self.now(), &payload);
+                    self.ear.listen(media.timestamp_ms, &payload);
+                    while let Some(event) = self.ear.poll_event() {
+                        self.input(match event {
+                            Perceived::SpeechStarted { at, detected } => Input::SpeechStarted { at, detected },
+                            Perceived::SpeechEnded { at, detected } => Input::SpeechEnded { at, detected },
+                        });
+                    }
+                } else {
+                    self.count_ignored("malformed");
+                }
+                self.payload = payload;
+            }
+            InboundFrame::Dtmf(dtmf) => match conversation::Digit::new(dtmf.digit.label()) {
+                Some(digit) => self.input(Input::Dtmf { digit }),
+                None => self.count_ignored("malformed"),
+            },
+            InboundFrame::Mark(mark) => match mark.name.parse::<Mark>() {
+                Ok(mark) => self.input(Input::MarkReached { mark }),
+                Err(_) => self.count_ignored("other_mark"),
+            },
+            InboundFrame::Stop(_) => self.input(Input::StreamStopped),
+            InboundFrame::Connected(_) | InboundFrame::Start(_) => {}
+        }
+    }
+
+    /// Takes what an engine came to.
+    fn engine(&mut self, result: FromEngine) {
+        match result {
+            FromEngine::Heard { turn, attempt, heard } => match heard {
+                Heard::Interim(text) => {
+                    let confidence = Confidence(0);
+                    let stage = Stage::Interim;
+                    self.input(Input::Transcript { turn, attempt, stage, text, language: None, confidence });
+                }
+                Heard::Done(Ok(recognition)) => {
+                    self.recognitions.retain(|(t, a, _)| (*t, *a) != (turn, attempt));
+                    let confidence = confidence(recognition.mean_log_probability);
+                    let language = Some(recognition.language);
+                    let (stage, text) = (Stage::Final, recognition.text);
+                    self.input(Input::Transcript { turn, attempt, stage, text, language, confidence });
+                }
+                Heard::Done(Err(error)) => {
+                    self.recognitions.retain(|(t, a, _)| (*t, *a) != (turn, attempt));
+                    self.recognize_failed(turn, attempt, &error);
+                }
+            },
+            FromEngine::Spoken { utterance, spoken } => self.spoken(utterance, spoken),
+        }
+    }
+
+    fn spoken(&mut self, utterance: UtteranceId, spoken: Spoken) {
+        let (mulaw, last) = match spoken {
+            Spoken::Audio(mulaw) => (mulaw, false),
+            Spoken::Done(Ok(())) => (Vec::new(), true),
+            Spoken::Done(Err(error)) => {
+                self.stop_synthesis(utterance);
+                self.synthesize_failed(utterance, &error);
+                return;
+            }
+        };
+        let samples = self.mouth.push(utterance, &mulaw, last);
+        if last {
+            self.syntheses.retain(|(id, _)| *id != utterance);
+        }
+        self.input(Input::Synthesized { utterance, samples, last });
+    }
+
+    fn recognize(&mut self, turn: TurnId, attempt: u32, from: units::SampleCount, to: units::SampleCount) {
+        let audio = match self.ear.audio(from, to) {
+            Ok(audio) => audio,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "audio not converted");
+                let reason = "the audio could not be converted";
+                return self.recognize_failed(turn, attempt, &RecognizeError::Audio { reason });
+            }
+        };
+        let results = self.results.clone();
+        let request = self.parts.recognize_request(audio);
+        let submitted = self.parts.voice.recognize(request, move |heard| {
+            // The call is over: nobody waits for it.
+            drop(results.blocking_send(FromEngine::Heard { turn, attempt, heard }));
+        });
+        match submitted {
+            Ok(job) => self.recognitions.push((turn, attempt, job)),
+            Err(error) => self.recognize_failed(turn, attempt, &error),
+        }
+    }
+
+    fn synthesize(&mut self, utterance: UtteranceId, text: Pii<String>, language: units::Language) {
+        let results = self.results.clone();
+        let submitted = self.parts.voice.synthesize(text.into_revealed(), language, move |spoken| {
+            results.blocking_send(FromEngine::Spoken { utterance, spoken }).is_ok()
+        });
+        match submitted {
+            Ok(job) => self.syntheses.push((utterance, job)),
+            Err(error) => self.synthesize_failed(utterance, &error),
+        }
+    }
+
+    fn stop_synthesis(&mut self, utterance: UtteranceId) {
+        self.syntheses.retain(|(id, job)| {
+            if *id == utterance {
+                job.cancel();
+            }
+            *id != utterance
+        });
+    }
+
+    fn recognize_failed(&mut self, turn: TurnId, attempt: u32, error: &RecognizeError) {
+        let why = match error {
+            RecognizeError::Busy => Failure::Busy,
+            RecognizeError::Audio { .. } | RecognizeError::Model(_) | RecognizeError::Gone => Failure::Broken,
+        };
+        self.count_engine("recognizer", why, error);
+        self.pending.push_back(Input::RecognizeFailed { turn, attempt, why });
+    }
+
+    fn synthesize_failed(&mut self, utterance: UtteranceId, error: &SynthesizeError) {
+        let why = match error {
+            SynthesizeError::Busy => Failure::Busy,
+            SynthesizeError::Overdue { .. } => Failure::TimedOut,
+            SynthesizeError::Start { .. }
+            | SynthesizeError::Failed { .. }
+            | SynthesizeError::Text(_)
+            | SynthesizeError::Gone => Failure::Broken,
+        };
+        self.count_engine("synthesizer", why, error);
+        self.pending.push_back(Input::SynthesizeFailed { utterance, why });
+    }
+
+    fn count_engine(&self, engine: &'static str, why: Failure, error: &(dyn std::error::Error + 'static)) {
+        if why == Failure::Busy {
+            self.parts.metrics.busy.get_or_create(&ReasonLabel { reason: engine }).inc();
+        }
+        tracing::warn!(call_id = %self.caller.call, engine, error, "engine failed");
+    }
+
+    fn count_ignored(&self, reason: &'static str) {
+        self.parts.metrics.frames_ignored.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// Notes how much audio lay between the start of the caller's speech and the clear.
+    fn note_clear(&self) {
+        if let Some(lead) = self.ear.since_speech_started() {
+            self.parts.metrics.clear_seconds.observe(lead.as_secs_f64());
+        }
+    }
+
+    /// Hands the rows that changed to the store without waiting; the end of the call waits.
+    fn keep_progress(&mut self) {
+        let mut batch = Batch::new();
+        let form = self.receptionist.record();
+        let put = self.book.put_progress(&mut batch, &form, self.parts.clock.wall_ms());
+        let Some(store) = self.parts.archive.store() else { return };
+        let submitted = put.map_err(store::CommitError::from).and_then(|()| {
+            store.submit(batch, |result| {
+                if let Err(error) = result {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "turn not yet recorded");
+                }
+            })
+        });
+        if let Err(error) = submitted {
+            tracing::warn!(call_id = %self.caller.call, error = &error as &dyn std::error::Error, "turn not yet recorded");
+        }
+    }
+
+    /// Says how the call goes on, and keeps what is known of it.
+    async fn finish(&mut self) {
+        let call = self.caller.call.clone();
+        for (_, _, job) in &self.recognitions {
+            job.cancel();
+        }
+        for (_, job) in &self.syntheses {
+            job.cancel();
+        }
+        let ending = self.book.ending();
+        self.parts.switchboard.end(&call, ending, self.book.language());
+        let lasted = self.started.elapsed();
+        let outcome = self.book.outcome();
+        self.parts.metrics.calls.get_or_create(&ReasonLabel { reason: outcome_word(ending) }).inc();
+        let mut batch = Batch::new();
+        let form = self.receptionist.record();
+        let put = self
+            .book
+            .put_progress(&mut batch, &form, self.parts.clock.wall_ms())
+            .and_then(|()| self.book.put_end(&mut batch, lasted));
+        let kept = match put {
+            Ok(()) => timeout(KEEP_PATIENCE, self.parts.archive.commit(batch)).await,
+            Err(error) => Ok(Err(error.into())),
+        };
+        match kept {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(call_id = %call, error = &error as &dyn std::error::Error, "call not recorded");
+            }
+            Err(_elapsed) => tracing::error!(call_id = %call, "call not recorded in time"),
+        }
+        self.log.close().await;
+        let counters = self.guard.counters();
+        tracing::info!(
+            call_id = %call,
+            ?outcome,
+            reason = ?self.book.voicemail_reason(),
+            seconds = lasted.as_secs(),
+            frames = counters.frames,
+            ignored = counters.ignored(),
+            "call ended"
+        );
+    }
+}
+
+/// Hands a frame to the carrier. Returns `false` when it does not take it in time.
+async fn send<K: Sink<Text> + Unpin>(carrier: &mut K, text: Text) -> bool {
+    matches!(timeout(SEND_PATIENCE, carrier.send(text)).await, Ok(Ok(())))
+}
+
+/// Turns a mean log probability of tokens into thousandths of certainty.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1000 first")]
+fn confidence(mean_log_probability: f32) -> Confidence {
+    Confidence((mean_log_probability.exp() * 1_000.0).clamp(0.0, 1_000.0) as u16)
+}
+
+fn ignored_word(reason: IgnoreReason) -> &'static str {
+    match reason {
+        IgnoreReason::Malformed => "malformed",
+        IgnoreReason::BeforeStart => "before_start",
+        IgnoreReason::SecondConnected => "second_connected",
+        IgnoreReason::SecondStart => "second_start",
+        IgnoreReason::AfterStop => "after_stop",
+        IgnoreReason::OtherStream => "other_stream",
+        IgnoreReason::Repeated => "repeated",
+        IgnoreReason::OutboundTrack => "outbound_track",
+    }
+}
+
+fn outcome_word(ending: Ending) -> &'static str {
+    match ending {
+        Ending::HangUp => "hang_up",
+        Ending::Voicemail => "voicemail",
+        Ending::Transfer => "transfer",
+    }
+}
+
+#[cfg(test)]
+mod tests;

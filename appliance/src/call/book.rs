@@ -1,0 +1,180 @@
+//! What is to be kept of a call: who said what, how long it took, what the office wanted to know.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use conversation::{HangupReason, Output, Speaker, TurnLatency, VoicemailReason};
+use receptionist::FormRecord;
+use store::{Batch, CallOutcome, CallRecord, EncodeError, FormKey, FormRow, Forms, TurnKey, TurnLatencies, TurnRow, Turns};
+use store::Weather;
+use units::{CallId, Pii, TurnId};
+
+use super::brain;
+use crate::switchboard::Ending;
+
+/// The rows of one call as they grow.
+#[derive(Debug)]
+pub(super) struct Book {
+    record: CallRecord,
+    turns: BTreeMap<TurnId, TurnRow>,
+    /// Turns that changed since they were last kept.
+    changed: Vec<TurnId>,
+    weather: Weather,
+    ending: Option<Ending>,
+    hangup: Option<HangupReason>,
+    voicemail: Option<VoicemailReason>,
+}
+
+impl Book {
+    pub(super) fn new(record: CallRecord, weather: Weather) -> Self {
+        Self {
+            record,
+            turns: BTreeMap::new(),
+            changed: Vec::new(),
+            weather,
+            ending: None,
+            hangup: None,
+            voicemail: None,
+        }
+    }
+
+    /// Notes what the core decided.
+    pub(super) fn note(&mut self, output: &Output) {
+        match output {
+            Output::Said { turn, who, text, language, began, interrupted } => {
+                self.record.language = *language;
+                let row = self.turn(*turn);
+                let said = match who {
+                    Speaker::Caller => &mut row.caller,
+                    Speaker::Agent => &mut row.agent,
+                };
+                append(said, text);
+                row.language = *language;
+                if *who == Speaker::Caller {
+                    row.at = *began;
+                }
+                row.interrupted |= *interrupted && *who == Speaker::Agent;
+            }
+            Output::Latency { turn, latency } => self.turn(*turn).latencies = latencies(latency),
+            Output::Hangup { reason } => self.hangup = Some(*reason),
+            Output::Voicemail { reason } => {
+                self.voicemail = Some(*reason);
+                self.ending = Some(Ending::Voicemail);
+            }
+            Output::Transfer { .. } => self.ending = Some(Ending::Transfer),
+            Output::Recognize { .. }
+            | Output::CancelRecognition { .. }
+            | Output::Reply { .. }
+            | Output::CancelReply { .. }
+            | Output::Synthesize { .. }
+            | Output::CancelSynthesis { .. }
+            | Output::Play { .. }
+            | Output::Release { .. }
+            | Output::Clear { .. }
+            | Output::Ended
+            | Output::Ignored { .. } => {}
+        }
+    }
+
+    /// Adds to `batch` what changed since the last time, and the form as far as it is filled.
+    pub(super) fn put_progress(
+        &mut self,
+        batch: &mut Batch,
+        form: &FormRecord,
+        now_wall_ms: u64,
+    ) -> Result<(), EncodeError> {
+        for turn in std::mem::take(&mut self.changed) {
+            if let Some(row) = self.turns.get(&turn) {
+                batch.put::<Turns>(&TurnKey { call: self.record.call.clone(), turn }, row)?;
+            }
+        }
+        let row = FormRow {
+            call: self.record.call.clone(),
+            form: form.form.clone(),
+            saved_wall_ms: now_wall_ms,
+            complete: form.complete,
+            record: Pii::new(brain::record_json(form)),
+        };
+        batch.put::<Forms>(&FormKey { call: row.call.clone(), form: row.form.clone() }, &row)
+    }
+
+    /// Adds the call itself to `batch`, as over.
+    pub(super) fn put_end(&mut self, batch: &mut Batch, lasted: Duration) -> Result<(), EncodeError> {
+        self.record.duration_ms = Some(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX));
+        self.record.outcome = self.outcome();
+        self.record.turns = u32::try_from(self.turns.keys().filter(|turn| turn.0 > 0).count()).unwrap_or(u32::MAX);
+        self.record.weather = self.weather.clone();
+        batch.put_call(&self.record)
+    }
+
+    /// Returns how the call goes on when the stream is over.
+    pub(super) fn ending(&self) -> Ending {
+        self.ending.unwrap_or(Ending::HangUp)
+    }
+
+    /// Returns how the call ended.
+    pub(super) fn outcome(&self) -> CallOutcome {
+        match (self.ending, self.hangup) {
+            (Some(Ending::Voicemail), _) => CallOutcome::Voicemail,
+            (Some(Ending::Transfer), _) => CallOutcome::Transferred,
+            (_, Some(HangupReason::SilenceLimit)) => CallOutcome::Silent,
+            (_, Some(HangupReason::AgentDone | HangupReason::CallerGoodbye | HangupReason::CallLimit)) => {
+                CallOutcome::Completed
+            }
+            (_, None) => CallOutcome::CallerHungUp,
+        }
+    }
+
+    /// Returns why the call was handed to voicemail, if it was.
+    pub(super) fn voicemail_reason(&self) -> Option<VoicemailReason> {
+        self.voicemail
+    }
+
+    /// Returns the call.
+    pub(super) fn call(&self) -> &CallId {
+        &self.record.call
+    }
+
+    /// Returns the language spoken last.
+    pub(super) fn language(&self) -> units::Language {
+        self.record.language
+    }
+
+    fn turn(&mut self, turn: TurnId) -> &mut TurnRow {
+        if !self.changed.contains(&turn) {
+            self.changed.push(turn);
+        }
+        let call = self.record.call.clone();
+        let weather = self.weather.clone();
+        self.turns.entry(turn).or_insert_with(|| TurnRow {
+            call,
+            turn,
+            at: units::CallTime::ZERO,
+            caller: Pii::default(),
+            agent: Pii::default(),
+            language: units::Language::default(),
+            interrupted: false,
+            latencies: TurnLatencies::default(),
+            weather,
+        })
+    }
+}
+
+fn append(said: &mut Pii<String>, more: &Pii<String>) {
+    let mut text = std::mem::take(said).into_revealed();
+    if !text.is_empty() && !more.reveal().is_empty() {
+        text.push(' ');
+    }
+    text.push_str(more.reveal());
+    *said = Pii::new(text);
+}
+
+fn latencies(latency: &TurnLatency) -> TurnLatencies {
+    let millis = |duration: Duration| Some(u32::try_from(duration.as_millis()).unwrap_or(u32::MAX));
+    TurnLatencies {
+        end_of_turn_ms: millis(latency.end_of_turn),
+        transcript_ms: millis(latency.transcript),
+        reply_ms: millis(latency.reply),
+        first_audio_ms: millis(latency.first_audio),
+    }
+}

@@ -1,0 +1,16 @@
+//! What the program can do, one module each. Thin: they print, the rest decides.
+
+pub mod bench;
+pub mod call;
+pub mod demo;
+pub mod doctor;
+pub mod models;
+pub mod replay;
+pub mod run;
+
+mod boxed;
+
+mod output;
+mod target;
+mod transcript;
+mod voices;

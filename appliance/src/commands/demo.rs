@@ -1,0 +1,254 @@
+//! `kolbox demo`: starts a box on loopback, places four calls at it, and checks what came of each.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use store::{CallOutcome, Store, StoreConfig};
+use testcall::{CallReport, CallScript, Faults, Happened, Pace, Step};
+use units::{CallId, Language};
+
+use super::boxed::{RunningBox, Start};
+use super::output;
+use super::transcript::{Kept, plain};
+use super::voices::LocalVoice;
+use crate::cli::DemoArgs;
+use crate::config::Synthesizer;
+
+/// Longest wait for the message of the fourth call to be fetched and transcribed.
+const MESSAGE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// One call of the demo: what the caller does, and what has to come of it.
+struct Scene {
+    title: &'static str,
+    script: CallScript,
+    check: fn(&CallReport, &Kept) -> Vec<Expectation>,
+}
+
+/// Something that has to be so.
+#[derive(Debug, serde::Serialize)]
+struct Expectation {
+    what: &'static str,
+    met: bool,
+}
+
+/// What came of one scene.
+#[derive(Debug, serde::Serialize)]
+struct Outcome {
+    title: &'static str,
+    report: CallReport,
+    kept: Kept,
+    expectations: Vec<Expectation>,
+}
+
+impl Outcome {
+    fn is_met(&self) -> bool {
+        self.expectations.iter().all(|expectation| expectation.met)
+    }
+}
+
+/// Plays every scene and prints what came of it. Exit code 0 when all of it is as it should be.
+pub fn run(arguments: &DemoArgs) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let outcomes = runtime.block_on(play(&arguments.folder))?;
+    let met = outcomes.iter().filter(|outcome| outcome.is_met()).count();
+    if arguments.json {
+        output::json(&outcomes)?;
+    } else {
+        for (number, outcome) in outcomes.iter().enumerate() {
+            print(number.saturating_add(1), outcome);
+        }
+        output::line(format_args!("recordings, call logs and the box's log are in {}", arguments.folder.display()));
+    }
+    output::line(format_args!("demo: {met} of {} calls went as they should", outcomes.len()));
+    Ok(if met == outcomes.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn play(folder: &Path) -> anyhow::Result<Vec<Outcome>> {
+    let voice = LocalVoice::of_callers(&Synthesizer::default())?;
+    output::line("starting a box on loopback with generated credentials ...");
+    let start = Start { folder, extra: EXTRA, voice: Arc::new(voice), pace: Pace::RealTime, record: true };
+    let mut running = RunningBox::start(start).await?;
+    output::line(format_args!("the box answers at {}", running.config.http.public_url.as_str()));
+    let scenes = scenes();
+    let mut reports = Vec::new();
+    for (number, scene) in scenes.iter().enumerate() {
+        output::line(format_args!("call {} of {}: {} ...", number + 1, scenes.len(), scene.title));
+        reports.push(running.carrier.place(&scene.script).await?);
+    }
+    let fetched = |metrics: &str| metrics.lines().any(|line| line == "kolbox_messages_fetched_total 1");
+    if let Err(error) = running.wait_until("/metrics", MESSAGE_PATIENCE, fetched).await {
+        output::line(format_args!("the message was not fetched: {error:#}"));
+    }
+    let config = running.stop().await?;
+    let store = Store::open(&StoreConfig::new(&config.store.path))?;
+    let mut outcomes = Vec::new();
+    for (scene, report) in scenes.into_iter().zip(reports) {
+        let call: CallId = report.call_sid.parse().context("the carrier's name for a call")?;
+        let kept = Kept::read(&store, &call)?;
+        let expectations = (scene.check)(&report, &kept);
+        outcomes.push(Outcome { title: scene.title, report, kept, expectations });
+    }
+    Ok(outcomes)
+}
+
+/// What differs from the defaults: the greeting comes over the stream, where it can be interrupted.
+const EXTRA: &str = "[greeting]\nmode = \"stream\"\n";
+
+fn scenes() -> Vec<Scene> {
+    vec![
+        Scene { title: "a Hebrew caller leaves name, reason and number", script: hebrew(), check: check_hebrew },
+        Scene { title: "an English caller interrupts the agent", script: english(), check: check_english },
+        Scene { title: "a caller says nothing", script: silent(), check: check_silent },
+        Scene { title: "the media stream is refused, voicemail answers", script: refused(), check: check_refused },
+    ]
+}
+
+fn hebrew() -> CallScript {
+    let he = Language::Hebrew;
+    CallScript::of([
+        Step::wait_for_agent(),
+        Step::say("קוראים לי דני כהן", he),
+        Step::wait_for_agent(),
+        Step::say("המספר שלי הוא 0541234567", he),
+        Step::wait_for_agent(),
+        Step::say("כן נכון", he),
+        Step::wait_for_agent(),
+        Step::say("אני רוצה לקבוע תור", he),
+        Step::wait_for_agent(),
+        Step::say("כן", he),
+        Step::wait_end(),
+    ])
+}
+
+fn check_hebrew(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
+    let mut expectations = common(report, kept);
+    expectations.extend([
+        expect("the name was understood", field(kept, "name").contains("דני כהן")),
+        expect("the number was understood", field(kept, "phone") == "0541234567"),
+        expect("the number was confirmed", is_confirmed(kept, "phone")),
+        expect("the reason was understood", field(kept, "reason").contains("תור")),
+        expect("the call was completed", outcome(kept) == Some(CallOutcome::Completed)),
+    ]);
+    expectations
+}
+
+fn english() -> CallScript {
+    let en = Language::English;
+    CallScript::of([
+        Step::interrupt("my name is david cohen", en),
+        Step::wait_for_agent(),
+        Step::say("my number is 0521234567", en),
+        Step::wait_for_agent(),
+        Step::say("yes", en),
+        Step::wait_for_agent(),
+        Step::say("i want to make an appointment", en),
+        Step::wait_for_agent(),
+        Step::say("goodbye", en),
+        Step::wait_end(),
+    ])
+}
+
+fn check_english(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
+    let clears = report.stream.as_ref().map_or(0, |stream| stream.clears);
+    let soon = report.turns.iter().filter(|turn| turn.over_agent).all(|turn| {
+        turn.to_clear.is_some_and(|waited| waited <= Duration::from_millis(400))
+    });
+    let mut expectations = common(report, kept);
+    expectations.extend([
+        expect("the agent fell silent when interrupted", clears >= 1),
+        expect("it fell silent soon", soon),
+        expect("the box answered in English", kept.call.as_ref().is_some_and(|call| call.language == Language::English)),
+        expect("the name was understood", field(kept, "name").to_lowercase().contains("david")),
+        expect("the number was understood", field(kept, "phone") == "0521234567"),
+    ]);
+    expectations
+}
+
+fn silent() -> CallScript {
+    CallScript::of([Step::wait_end()])
+}
+
+fn check_silent(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
+    let mut expectations = common(report, kept);
+    expectations.extend([
+        expect("the agent asked again and said goodbye", report.agent_speech.len() >= 3),
+        expect("the call ended for silence", outcome(kept) == Some(CallOutcome::Silent)),
+    ]);
+    expectations
+}
+
+fn refused() -> CallScript {
+    let message = [Step::say("שלום זה דני כהן תחזרו אליי בבקשה", Language::Hebrew), Step::Hangup {}];
+    CallScript::of([])
+        .with_voicemail(message)
+        .with_faults(Faults { refuse_stream: true, ..Faults::default() })
+}
+
+fn check_refused(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
+    let voicemail = kept.voicemail.as_ref();
+    let transcript = voicemail.and_then(|mail| mail.transcript.as_ref()).map_or("", |text| text.reveal());
+    vec![
+        expect("the caller was asked for a message", report.count(|what| *what == Happened::RecordStarted) == 1),
+        expect("the message was kept", voicemail.is_some_and(|mail| mail.recording.is_some())),
+        expect("the message was transcribed", transcript.contains("תחזרו")),
+        expect("the carrier saw nothing wrong", report.warnings.iter().all(|warning| is_of_refusal(warning.code))),
+    ]
+}
+
+/// Returns whether a code of the carrier belongs to a stream that is refused on purpose (319xx: stream errors).
+const fn is_of_refusal(code: u32) -> bool {
+    matches!(code, 31_900..=31_999)
+}
+
+fn common(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
+    vec![
+        expect("the carrier saw nothing wrong", report.warnings.is_empty()),
+        expect("the agent was heard", !report.agent_speech.is_empty()),
+        expect("the box ended the call", report.count(|what| *what == Happened::CallerHungUp) == 0),
+        expect("the call was kept", kept.call.is_some()),
+    ]
+}
+
+const fn expect(what: &'static str, met: bool) -> Expectation {
+    Expectation { what, met }
+}
+
+fn outcome(kept: &Kept) -> Option<CallOutcome> {
+    kept.call.as_ref().map(|call| call.outcome)
+}
+
+fn field(kept: &Kept, name: &str) -> String {
+    let value = kept.form.as_ref().and_then(|form| form.get("fields")?.get(name)?.get("value"));
+    value.map(plain).unwrap_or_default()
+}
+
+fn is_confirmed(kept: &Kept, name: &str) -> bool {
+    let confirmed = kept.form.as_ref().and_then(|form| form.get("fields")?.get(name)?.get("confirmed"));
+    confirmed.and_then(serde_json::Value::as_bool) == Some(true)
+}
+
+fn print(number: usize, outcome: &Outcome) {
+    output::line(format_args!("\n=== call {number}: {}", outcome.title));
+    outcome.kept.print();
+    for turn in &outcome.report.turns {
+        if let Some(waited) = turn.to_agent {
+            output::line(format_args!("  heard by the caller: {} ms until the agent spoke", waited.as_millis()));
+        }
+        if let Some(waited) = turn.to_clear {
+            output::line(format_args!("  interruption: {} ms until the agent fell silent", waited.as_millis()));
+        }
+    }
+    if let Some(audio) = &outcome.report.audio {
+        output::line(format_args!("  recording   {}", audio.display()));
+    }
+    for warning in &outcome.report.warnings {
+        output::line(format_args!("  carrier     {} {}", warning.code, warning.text));
+    }
+    for expectation in &outcome.expectations {
+        let word = if expectation.met { "ok  " } else { "FAIL" };
+        output::line(format_args!("  {word} {}", expectation.what));
+    }
+}

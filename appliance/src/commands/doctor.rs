@@ -1,0 +1,223 @@
+//! `kolbox doctor`: would this box answer the phone? A line each, with what to do where it would not.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reqwest::{Client, StatusCode};
+use serde::Serialize;
+use telephony::markup::{self, Verb};
+use telephony::signature::SIGNATURE_HEADER;
+use telephony::{AuthKey, Params, Signer};
+use testcall::{CallReport, CallScript, Carrier, Faults, Happened, Step, ToneVoice};
+
+use super::output;
+use super::target::TargetBox;
+use crate::cli::DoctorArgs;
+
+/// Longest wait for one answer; the carrier itself gives up after 15 s.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
+/// How long the test caller stays on the line.
+const TEST_CALL: Duration = Duration::from_secs(6);
+
+/// One line of the list.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    passed: bool,
+    found: String,
+    /// What to do where it did not pass.
+    remedy: &'static str,
+}
+
+/// Goes through the list and prints it. Exit code 0 when everything passed.
+pub fn run(arguments: &DoctorArgs) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let target = TargetBox::find(&arguments.target)?;
+    let checks = runtime.block_on(examine(&target, !arguments.no_call))?;
+    let all_passed = checks.iter().all(|check| check.passed);
+    if arguments.json {
+        output::json(&checks)?;
+    } else {
+        for check in &checks {
+            let word = if check.passed { "ok  " } else { "FAIL" };
+            output::line(format_args!("{word}  {:<28} {}", check.name, check.found));
+            if !check.passed {
+                output::line(format_args!("      -> {}", check.remedy));
+            }
+        }
+        output::line(if all_passed { "go: this box answers the phone" } else { "no go: see the lines marked FAIL" });
+    }
+    Ok(if all_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn examine(target: &TargetBox, with_calls: bool) -> anyhow::Result<Vec<Check>> {
+    let client = Client::builder().timeout(ANSWER_PATIENCE).build().context("cannot set up the HTTP client")?;
+    let doctor = Doctor { target, client, key: AuthKey::new(target.key.expose())? };
+    let mut checks = vec![doctor.health().await, doctor.ready().await, doctor.version().await];
+    checks.extend(doctor.greetings().await);
+    checks.push(doctor.unsigned_is_refused().await);
+    checks.push(doctor.answer().await);
+    checks.push(doctor.stream_status().await);
+    if with_calls {
+        checks.extend(calls(target).await?);
+    }
+    Ok(checks)
+}
+
+struct Doctor<'a> {
+    target: &'a TargetBox,
+    client: Client,
+    key: AuthKey,
+}
+
+impl Doctor<'_> {
+    async fn health(&self) -> Check {
+        let (passed, found) = self.get("/healthz", |text| text.trim() == "ok").await;
+        let remedy = "is the box running and http.public_url right? try: systemctl status kolbox";
+        Check { name: "health", passed, found, remedy }
+    }
+
+    async fn ready(&self) -> Check {
+        let (passed, found) = self.get("/readyz", |text| text.contains("\"status\":\"ready\"")).await;
+        let remedy = "open /readyz: each degraded part says why and what to do";
+        Check { name: "every part is well", passed, found, remedy }
+    }
+
+    async fn version(&self) -> Check {
+        let (passed, found) = self.get("/version", |text| text.contains("\"app\":\"kolbox\"")).await;
+        Check { name: "version", passed, found, remedy: "another program answers at this address; check http.public_url" }
+    }
+
+    async fn greetings(&self) -> Vec<Check> {
+        let mut checks = Vec::new();
+        for (name, path) in [
+            ("greeting, Hebrew", "/static/tts/greeting_he.wav"),
+            ("request for a message, Hebrew", "/static/tts/fallback_he.wav"),
+        ] {
+            let (passed, found) = self.get_bytes(path).await;
+            let remedy = "the voice could not render it; is espeak-ng installed? see /readyz";
+            checks.push(Check { name, passed, found, remedy });
+        }
+        checks
+    }
+
+    async fn unsigned_is_refused(&self) -> Check {
+        let url = self.target.url.webhook("/webhook/incoming_call");
+        let status = self.client.post(url).form(&[("CallSid", "CA0")]).send().await.map(|response| response.status());
+        let (passed, found) = match status {
+            Ok(status) => (status == StatusCode::FORBIDDEN, format!("answered {status}")),
+            Err(error) => (false, short(&error)),
+        };
+        Check { name: "strangers are refused", passed, found, remedy: "something before the box answers for it; expected 403" }
+    }
+
+    async fn answer(&self) -> Check {
+        let remedy = "is the key the carrier's auth token, and http.public_url what the carrier calls?";
+        let (passed, found) = match self.post("/webhook/incoming_call", &self.incoming()).await {
+            Ok((StatusCode::OK, text)) => match markup::read(&text) {
+                Ok(document) => {
+                    let connects = document.verbs.iter().any(|verb| matches!(verb, Verb::Connect(_)));
+                    let records = document.verbs.iter().any(|verb| matches!(verb, Verb::Record(_)));
+                    let word = if connects { "greets, connects, has voicemail behind" } else { "takes messages only" };
+                    (connects && records, word.to_owned())
+                }
+                Err(error) => (false, format!("not call markup: {error}")),
+            },
+            Ok((status, text)) => (false, format!("answered {status}: {}", text.trim())),
+            Err(error) => (false, short(&error)),
+        };
+        Check { name: "answers an incoming call", passed, found, remedy }
+    }
+
+    async fn stream_status(&self) -> Check {
+        let form = Params::new().with("CallSid", "CAdoctor").with("StreamEvent", "stream-stopped");
+        let (passed, found) = match self.post("/webhook/stream_status", &form).await {
+            Ok((status, _)) => (status == StatusCode::NO_CONTENT, format!("answered {status}")),
+            Err(error) => (false, short(&error)),
+        };
+        Check { name: "stream status is 204", passed, found, remedy: "something before the box changes the answer" }
+    }
+
+    fn incoming(&self) -> Params {
+        let account = self.target.account_sid.clone().unwrap_or_else(|| "AC00000000000000000000000000000000".to_owned());
+        Params::new()
+            .with("CallSid", "CAdoctor")
+            .with("AccountSid", account)
+            .with("From", "+972500000001")
+            .with("To", "+972700000000")
+            .with("Direction", "inbound")
+            .with("CallStatus", "ringing")
+    }
+
+    async fn post(&self, path: &str, form: &Params) -> Result<(StatusCode, String), reqwest::Error> {
+        let url = self.target.url.webhook(path);
+        let signature = Signer::new(self.key.clone()).sign(&url, form);
+        let request = self.client.post(url).header(SIGNATURE_HEADER, signature);
+        let request = request.header("content-type", "application/x-www-form-urlencoded").body(form.encode());
+        let response = request.send().await?;
+        Ok((response.status(), response.text().await?))
+    }
+
+    async fn get(&self, path: &str, is_right: impl Fn(&str) -> bool) -> (bool, String) {
+        let response = match self.client.get(self.target.url.webhook(path)).send().await {
+            Ok(response) => response,
+            Err(error) => return (false, short(&error)),
+        };
+        let status = response.status();
+        let text = response.text().await.unwrap_or_default();
+        let shown: String = text.trim().chars().take(300).collect();
+        (status.is_success() && is_right(&text), format!("{} {shown}", status.as_u16()))
+    }
+
+    async fn get_bytes(&self, path: &str) -> (bool, String) {
+        match self.client.get(self.target.url.webhook(path)).send().await {
+            Ok(response) => {
+                let status = response.status();
+                let bytes = response.bytes().await.map_or(0, |bytes| bytes.len());
+                (status.is_success() && bytes > 1_000, format!("{} with {bytes} bytes", status.as_u16()))
+            }
+            Err(error) => (false, short(&error)),
+        }
+    }
+}
+
+/// Places two calls: one that streams, and one whose stream is refused, which has to reach voicemail.
+async fn calls(target: &TargetBox) -> anyhow::Result<Vec<Check>> {
+    let carrier = Carrier::start(target.carrier()?, Arc::new(ToneVoice)).await?;
+    let streamed = carrier.place(&CallScript::of([Step::silence(TEST_CALL)])).await?;
+    let refused = CallScript::of([]).with_faults(Faults { refuse_stream: true, ..Faults::default() });
+    let refused = carrier.place(&refused).await?;
+    carrier.stop().await?;
+    Ok(vec![stream_opens(&streamed), agent_speaks(&streamed), voicemail_answers(&refused)])
+}
+
+fn stream_opens(report: &CallReport) -> Check {
+    let passed = report.count(|what| *what == Happened::StreamOpened) == 1;
+    let found = if passed { "101, stream open".to_owned() } else { format!("{:?}", report.stream) };
+    let remedy = "does the way to the box (proxy, tunnel) carry WebSockets at /ws/twilio-media?";
+    Check { name: "media stream", passed, found, remedy }
+}
+
+fn agent_speaks(report: &CallReport) -> Check {
+    let passed = !report.agent_speech.is_empty();
+    let found = format!("agent heard {} times", report.agent_speech.len());
+    Check { name: "test call", passed, found, remedy: "the stream opens but nothing is said; see /readyz and the log" }
+}
+
+fn voicemail_answers(report: &CallReport) -> Check {
+    let passed = report.count(|what| *what == Happened::RecordStarted) == 1;
+    let found = if passed { "reached" } else { "not reached" }.to_owned();
+    Check { name: "voicemail without stream", passed, found, remedy: "the markup has no <Record> behind <Connect>" }
+}
+
+fn short(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,79 @@
+use std::path::Path;
+
+use conversation::GreetingMode;
+
+use super::{Config, ConfigError, Environment, Secret};
+
+const SMALLEST: &str = "[http]\npublic_url = 'https://office.example.org'\n[carrier]\n";
+
+#[test]
+fn the_smallest_file_gives_the_documented_defaults() {
+    let config = Config::parse(Path::new("kolbox.toml"), SMALLEST).unwrap();
+    assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.greeting.mode, GreetingMode::Play);
+    assert_eq!(config.limits.calls.get(), 50);
+    assert_eq!(config.carrier.stream_start.as_secs(), 6);
+}
+
+#[test]
+fn the_example_says_the_defaults() {
+    let example = Config::parse(Path::new("example"), include_str!("../../kolbox.example.toml")).unwrap();
+    let smallest = Config::parse(Path::new("kolbox.toml"), SMALLEST).unwrap();
+    assert_eq!(format!("{example:?}"), format!("{smallest:?}"));
+}
+
+#[test]
+fn a_wrong_file_is_refused_with_file_line_field_and_what_was_expected() {
+    check_refused("[http]\nlisten = 'x'\n", "kolbox.toml:2: http.listen: ", "socket address");
+    check_refused("[http]\n[carrier]\n", "kolbox.toml:1: http: ", "public_url");
+    check_refused(&format!("{SMALLEST}[limits]\ncalls = 0\n"), "kolbox.toml:5: limits.calls: ", "nonzero");
+    check_refused(&format!("{SMALLEST}[limits]\ncals = 1\n"), "kolbox.toml:5: limits.cals: ", "expected one of");
+    check_refused(
+        &format!("{SMALLEST}[conversation.endpointing]\nmin_delay = '6'\n"),
+        "kolbox.toml:5: conversation.endpointing.min_delay: ",
+        "600ms",
+    );
+    check_refused(&format!("{SMALLEST}[greeting]\nmode = 'sing'\n"), "kolbox.toml:5: greeting.mode: ", "`stream`");
+    check_refused("[http\n", "kolbox.toml:1: file: ", "]");
+    check_refused("[http]\npublic_url = 'ftp://x'\n[carrier]\n", "kolbox.toml:2: http.public_url: ", "https://");
+}
+
+#[test]
+fn a_file_without_any_key_for_webhooks_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kolbox.toml");
+    std::fs::write(&file, SMALLEST).unwrap();
+    let error = Config::load(&file, &Environment::default()).unwrap_err().to_string();
+    assert!(error.contains("carrier.auth_token_files") && error.contains("KOLBOX_TWILIO_AUTH_TOKEN"), "{error}");
+}
+
+#[test]
+fn keys_come_from_files_then_credentials_then_the_environment_and_never_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kolbox.toml");
+    std::fs::write(folder.path().join("twilio_auth_token"), "one\n").unwrap();
+    std::fs::write(folder.path().join("twilio_auth_token_next"), "two\n").unwrap();
+    std::fs::write(&file, SMALLEST).unwrap();
+    let environment = Environment {
+        credentials_directory: Some(folder.path().to_owned()),
+        twilio_auth_token: Some(Secret::new("three")),
+        ..Environment::default()
+    };
+    let config = Config::load(&file, &environment).unwrap();
+    let keys: Vec<_> = config.carrier.auth_tokens.iter().map(Secret::expose).collect();
+    assert_eq!(keys, ["one", "two"]);
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("one\"") && shown.contains("[secret]"), "{shown}");
+}
+
+#[test]
+fn a_missing_file_says_how_to_name_another() {
+    let error = Config::load(Path::new("no/such/file.toml"), &Environment::default()).unwrap_err();
+    assert!(matches!(error, ConfigError::Read { .. }));
+    assert!(error.to_string().contains("--config"), "{error}");
+}
+
+fn check_refused(text: &str, start: &str, contains: &str) {
+    let error = Config::parse(Path::new("kolbox.toml"), text).unwrap_err().to_string();
+    assert!(error.starts_with(start) && error.contains(contains), "{text:?} gave {error:?}");
+}

@@ -1,0 +1,169 @@
+//! What the carrier is told to do: the few documents the box answers with. Pure.
+
+use conversation::GreetingMode;
+use telephony::PublicUrl;
+use telephony::markup::{Connect, Dial, HttpMethod, Number, Play, Record, Response, Stream, Trim, Verb};
+use telephony::one_time::StreamToken;
+use units::{CallId, Language, Pii};
+
+
+/// Longest message a caller can leave, in seconds.
+const MAX_MESSAGE_S: u32 = 180;
+/// Silence that ends a message, in seconds.
+const MESSAGE_SILENCE_S: u32 = 5;
+/// How long a person's telephone rings, in seconds.
+const TRANSFER_RING_S: u32 = 20;
+/// Asks the carrier to try again when the box cannot be reached or has to refuse for the moment; by default it
+/// would not, and the message would be known to the carrier alone
+/// (<https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides>).
+const TRY_AGAIN: &str = "#rc=3&rp=ct,rt,5xx";
+
+/// Name of the stream parameter with the one-time token.
+pub const TOKEN_PARAMETER: &str = "token";
+/// Name of the stream parameter with the language the call begins in.
+pub const LANGUAGE_PARAMETER: &str = "language";
+
+/// A recording that the carrier plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Clip {
+    /// The first thing a caller hears.
+    Greeting,
+    /// Asks for a message, when the receptionist cannot go on.
+    Fallback,
+    /// Thanks for the message.
+    Thanks,
+}
+
+impl Clip {
+    /// Every clip.
+    pub const ALL: [Self; 3] = [Self::Greeting, Self::Fallback, Self::Thanks];
+
+    /// Returns the clip's file name in `language`, with `extension`.
+    pub fn file_name(self, language: Language, extension: &str) -> String {
+        let name = match self {
+            Self::Greeting => "greeting",
+            Self::Fallback => "fallback",
+            Self::Thanks => "thanks",
+        };
+        format!("{name}_{language}.{extension}")
+    }
+
+    /// Returns the verb that plays the clip.
+    fn play(self, base: &PublicUrl, language: Language) -> Play {
+        Play::url(base.webhook(&format!("/static/tts/{}", self.file_name(language, "wav"))))
+    }
+}
+
+/// Returns the answer to an incoming call: greeting, media stream, and behind them voicemail, into which a stream
+/// that fails falls by itself.
+pub fn answer(base: &PublicUrl, mode: GreetingMode, call: &CallId, token: &StreamToken, language: Language) -> Response {
+    let stream = Stream {
+        url: base.stream("/ws/twilio-media"),
+        status_callback: Some(base.webhook("/webhook/stream_status")),
+        parameters: vec![
+            (TOKEN_PARAMETER.to_owned(), token.as_str().to_owned()),
+            (LANGUAGE_PARAMETER.to_owned(), language.code().to_owned()),
+            ("call".to_owned(), call.to_string()),
+        ],
+        ..Stream::default()
+    };
+    let connect = Connect {
+        action: Some(base.webhook("/webhook/stream_ended")),
+        method: Some(HttpMethod::Post),
+        stream,
+    };
+    let mut document = Response::new();
+    if mode == GreetingMode::Play {
+        document = document.then(Clip::Greeting.play(base, language));
+    }
+    append_voicemail(document.then(connect), base, language)
+}
+
+/// Returns the document that asks for a message.
+pub fn voicemail(base: &PublicUrl, language: Language) -> Response {
+    append_voicemail(Response::new(), base, language)
+}
+
+/// Returns the document that thanks for a message and ends the call.
+pub fn thanks(base: &PublicUrl, language: Language) -> Response {
+    Response::new().then(Clip::Thanks.play(base, language)).then(Verb::Hangup)
+}
+
+/// Returns the document that ends the call.
+pub fn hang_up() -> Response {
+    Response::new().then(Verb::Hangup)
+}
+
+/// Returns the document that puts the caller through to `number`, with voicemail behind it.
+pub fn transfer(base: &PublicUrl, number: &Pii<String>, language: Language) -> Response {
+    let dial = Dial {
+        action: Some(base.webhook("/webhook/transfer_ended")),
+        method: Some(HttpMethod::Post),
+        timeout_s: Some(TRANSFER_RING_S),
+        answer_on_bridge: Some(true),
+        numbers: vec![Number { number: number.clone(), ..Number::default() }],
+        ..Dial::default()
+    };
+    append_voicemail(Response::new().then(dial), base, language)
+}
+
+fn append_voicemail(document: Response, base: &PublicUrl, language: Language) -> Response {
+    let record = Record {
+        action: Some(base.webhook(&format!("/webhook/handle_recording{TRY_AGAIN}"))),
+        method: Some(HttpMethod::Post),
+        timeout_s: Some(MESSAGE_SILENCE_S),
+        finish_on_key: Some("#".to_owned()),
+        max_length_s: Some(MAX_MESSAGE_S),
+        play_beep: Some(true),
+        trim: Some(Trim::DoNotTrim),
+        ..Record::default()
+    };
+    document.then(Clip::Fallback.play(base, language)).then(record).then(Verb::Hangup)
+}
+
+#[cfg(test)]
+mod tests {
+    use conversation::GreetingMode;
+    use telephony::markup::Verb;
+    use telephony::one_time::{TOKEN_RANDOM_BYTES, TokenConfig, TokenTable};
+    use units::Language;
+
+    use super::{answer, thanks, transfer, voicemail};
+    
+    #[test]
+    fn a_call_is_greeted_connected_and_falls_into_voicemail() {
+        let base = "https://office.example.org/kol".parse().unwrap();
+        let call: units::CallId = "CA1".parse().unwrap();
+        let mut tokens = TokenTable::new(TokenConfig::default());
+        let token = tokens.issue(std::time::Duration::ZERO, call.clone(), [7; TOKEN_RANDOM_BYTES]).unwrap();
+        let document = answer(&base, GreetingMode::Play, &call, &token, Language::Hebrew);
+        let [Verb::Play(greeting), Verb::Connect(connect), Verb::Play(fallback), Verb::Record(record), Verb::Hangup] =
+            &document.verbs[..]
+        else {
+            panic!("unexpected verbs: {document:?}");
+        };
+        assert_eq!(greeting.url, "https://office.example.org/kol/static/tts/greeting_he.wav");
+        assert_eq!(fallback.url, "https://office.example.org/kol/static/tts/fallback_he.wav");
+        assert_eq!(connect.stream.url, "wss://office.example.org/kol/ws/twilio-media");
+        assert_eq!(connect.action.as_deref(), Some("https://office.example.org/kol/webhook/stream_ended"));
+        assert!(connect.stream.parameters.contains(&("token".to_owned(), token.as_str().to_owned())));
+        assert!(record.action.as_deref().is_some_and(|action| action.contains("/webhook/handle_recording#rc=3")));
+        assert!(document.write().unwrap().starts_with("<?xml"));
+
+        let spoken = answer(&base, GreetingMode::Stream, &call, &token, Language::Hebrew);
+        assert!(matches!(spoken.verbs[0], Verb::Connect(_)), "the stream speaks the greeting itself");
+    }
+
+    #[test]
+    fn every_document_ends_the_call_by_itself() {
+        let base = "https://office.example.org".parse().unwrap();
+        let number = "+97231234567".to_owned().into();
+        for document in [
+            voicemail(&base, Language::English),
+            thanks(&base, Language::English),
+            transfer(&base, &number, Language::English),
+        ] {
+            assert_eq!(document.verbs.last(), Some(&Verb::Hangup));
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Figures for `/metrics`, in Prometheus' text format. No label ever carries personal data or a call's name.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Upper bounds of the latency histograms, in seconds: fine around the targets of 0.15, 0.4 and 0.8.
+const LATENCY_BUCKETS: [f64; 12] = [0.005, 0.02, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1.2, 2.0, 5.0];
+
+/// Every figure the box counts.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Requests to webhooks, by route and by what became of them.
+    pub webhooks: Family<WebhookLabels, Counter>,
+    /// Requests over the rate limit.
+    pub rate_limited: Counter,
+    /// Media streams refused at the handshake, by reason.
+    pub streams_refused: Family<ReasonLabel, Counter>,
+    /// Frames of media streams ignored, by reason.
+    pub frames_ignored: Family<ReasonLabel, Counter>,
+    /// Calls on the line now.
+    pub calls_active: Gauge,
+    /// Calls ended, by how.
+    pub calls: Family<ReasonLabel, Counter>,
+    /// Calls that ended in a bug of ours, caught.
+    pub calls_panicked: Counter,
+    /// Seconds of a turn's stages, by stage.
+    pub turn_seconds: Family<StageLabel, Histogram>,
+    /// Speech starts to `clear` sent, in seconds of audio.
+    pub clear_seconds: Histogram,
+    /// Speech jobs refused because the queue was full, by engine.
+    pub busy: Family<ReasonLabel, Counter>,
+    /// Voicemails stored.
+    pub voicemails: Counter,
+    /// Times the stream watchdog sent a call to voicemail.
+    pub watchdog: Counter,
+    /// Unix time of the start, in seconds.
+    pub started: Gauge<f64, AtomicU64>,
+}
+
+/// Labels of a webhook request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WebhookLabels {
+    /// The last part of the path.
+    pub route: &'static str,
+    /// `ok`, `unsigned`, `bad_signature`, `bad_form`, `duplicate` or `failed`.
+    pub outcome: &'static str,
+}
+
+/// A single label with a reason out of a closed list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReasonLabel {
+    /// The reason.
+    pub reason: &'static str,
+}
+
+/// A single label with the stage of a turn.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StageLabel {
+    /// The stage, in the words of the field: `end_of_turn`, `transcript`, `reply`, `first_audio`.
+    pub stage: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Makes all figures, at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("kolbox");
+        let metrics = Self {
+            webhooks: Family::default(),
+            rate_limited: Counter::default(),
+            streams_refused: Family::default(),
+            frames_ignored: Family::default(),
+            calls_active: Gauge::default(),
+            calls: Family::default(),
+            calls_panicked: Counter::default(),
+            turn_seconds: Family::new_with_constructor(latency_histogram),
+            clear_seconds: latency_histogram(),
+            busy: Family::default(),
+            voicemails: Counter::default(),
+            watchdog: Counter::default(),
+            started: Gauge::default(),
+            registry: Registry::default(),
+        };
+        registry.register("webhooks", "Webhook requests by route and outcome", metrics.webhooks.clone());
+        registry.register("rate_limited", "Requests over the rate limit", metrics.rate_limited.clone());
+        registry.register("streams_refused", "Media streams refused", metrics.streams_refused.clone());
+        registry.register("frames_ignored", "Media stream frames ignored", metrics.frames_ignored.clone());
+        registry.register("calls_active", "Calls on the line", metrics.calls_active.clone());
+        registry.register("calls", "Calls ended, by how", metrics.calls.clone());
+        registry.register("calls_panicked", "Calls ended by a bug", metrics.calls_panicked.clone());
+        registry.register("turn_seconds", "Stages of a turn since end of speech", metrics.turn_seconds.clone());
+        registry.register("clear_seconds", "Speech start to clear", metrics.clear_seconds.clone());
+        registry.register("speech_busy", "Speech jobs refused, queue full", metrics.busy.clone());
+        registry.register("voicemails", "Voicemails stored", metrics.voicemails.clone());
+        registry.register("watchdog_redirects", "Calls sent to voicemail by the watchdog", metrics.watchdog.clone());
+        registry.register("start_time_seconds", "Unix time of the start", metrics.started.clone());
+        Self { registry, ..metrics }
+    }
+
+    /// Counts a webhook request.
+    pub fn webhook(&self, route: &'static str, outcome: &'static str) {
+        self.webhooks.get_or_create(&WebhookLabels { route, outcome }).inc();
+    }
+
+    /// Notes how long a stage of a turn took.
+    pub fn stage(&self, stage: &'static str, took: Duration) {
+        self.turn_seconds.get_or_create(&StageLabel { stage }).observe(took.as_secs_f64());
+    }
+
+    /// Returns all figures in Prometheus' text format.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        match prometheus_client::encoding::text::encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(std::fmt::Error) => String::new(),
+        }
+    }
+}
+
+fn latency_histogram() -> Histogram {
+    Histogram::new(LATENCY_BUCKETS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Metrics;
+
+    #[test]
+    fn figures_are_rendered_with_their_labels() {
+        let metrics = Metrics::new();
+        metrics.webhook("incoming_call", "ok");
+        metrics.stage("first_audio", Duration::from_millis(300));
+        let text = metrics.render();
+        assert!(text.contains(r#"kolbox_webhooks_total{route="incoming_call",outcome="ok"} 1"#), "{text}");
+        assert!(text.contains(r#"kolbox_turn_seconds_bucket{le="0.4",stage="first_audio"} 1"#), "{text}");
+    }
+}

@@ -1,0 +1,197 @@
+//! The carrier's webhooks: parse, verify, hand over, answer.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use telephony::dedup::{DedupKey, Seen};
+use telephony::markup;
+use telephony::signature::SIGNATURE_HEADER;
+use telephony::webhook::{IDEMPOTENCY_HEADER, WebhookRequest};
+use telephony::{SignatureError, VerifiedWebhook, WebhookError};
+
+use crate::app::Parts;
+use crate::reception::{self, ReceptionError};
+use crate::switchboard::Answer;
+
+/// A request that the carrier signed. There is no other way to get at its parameters.
+pub(super) struct Verified(VerifiedWebhook);
+
+/// Why a request is not the carrier's; answered, counted, and shown to no handler.
+pub(super) struct Refused {
+    status: StatusCode,
+    outcome: &'static str,
+    message: String,
+}
+
+impl FromRequest<Arc<Parts>> for Verified {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, parts: &Arc<Parts>) -> Result<Self, Refused> {
+        let route = route_name(request.uri().path());
+        let result = verify(request, parts).await;
+        if let Err(refused) = &result {
+            parts.metrics.webhook(route, refused.outcome);
+            tracing::warn!(route, outcome = refused.outcome, reason = refused.message, "webhook refused");
+        }
+        result.map(Self)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.status, format!("{}\n", self.message)).into_response()
+    }
+}
+
+pub(super) async fn incoming_call(State(parts): State<Arc<Parts>>, webhook: Verified) -> Response {
+    answer_once(&parts, &webhook.0, async |webhook| reception::incoming_call(&parts, webhook).await).await
+}
+
+pub(super) async fn handle_recording(State(parts): State<Arc<Parts>>, webhook: Verified) -> Response {
+    answer_once(&parts, &webhook.0, async |webhook| reception::handle_recording(&parts, webhook).await).await
+}
+
+pub(super) async fn stream_ended(State(parts): State<Arc<Parts>>, webhook: Verified) -> Response {
+    answer_once(&parts, &webhook.0, async |webhook| reception::stream_ended(&parts, webhook)).await
+}
+
+pub(super) async fn transfer_ended(State(parts): State<Arc<Parts>>, webhook: Verified) -> Response {
+    answer_once(&parts, &webhook.0, async |webhook| reception::transfer_ended(&parts, webhook)).await
+}
+
+pub(super) async fn call_status(State(parts): State<Arc<Parts>>, webhook: Verified) -> Response {
+    answer_once(&parts, &webhook.0, async |webhook| {
+        reception::call_status(&parts, webhook).map(|()| markup::Response::new())
+    })
+    .await
+}
+
+/// Always 204: the carrier logs an error for anything else, and has nothing to do with the answer. A request that
+/// is not the carrier's gets its 204 too and changes nothing.
+pub(super) async fn stream_status(
+    State(parts): State<Arc<Parts>>,
+    webhook: Result<Verified, Refused>,
+) -> impl IntoResponse {
+    if let Ok(Verified(webhook)) = webhook {
+        let response = answer_once(&parts, &webhook, async |webhook| {
+            reception::stream_status(&parts, webhook).map(|()| markup::Response::new())
+        });
+        drop(response.await);
+    }
+    const NO_STORE: &str = "no-store, no-cache, must-revalidate, max-age=0";
+    (StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, NO_STORE), (header::PRAGMA, "no-cache")])
+}
+
+/// Answers a webhook with what `work` says; a repetition is answered the same without work.
+async fn answer_once(
+    parts: &Parts,
+    webhook: &VerifiedWebhook,
+    work: impl AsyncFnOnce(&VerifiedWebhook) -> Result<markup::Response, ReceptionError>,
+) -> Response {
+    let route = route_name(webhook.path());
+    let key = webhook.dedup_key();
+    if let Some(key) = &key {
+        match parts.switchboard.begin_webhook(parts.clock.now(), key.clone()) {
+            Seen::New => {}
+            Seen::Answered(answer) => {
+                parts.metrics.webhook(route, "duplicate");
+                return document(answer);
+            }
+            // The first is about to be answered; the carrier takes whichever it gets and asks again if it must.
+            Seen::Running => {
+                parts.metrics.webhook(route, "duplicate");
+                return (StatusCode::CONFLICT, "this request is being answered\n").into_response();
+            }
+        }
+    }
+    let (outcome, answer) = decide(work(webhook).await);
+    parts.metrics.webhook(route, outcome);
+    remember(parts, key.as_ref(), &answer);
+    document(answer)
+}
+
+/// Turns what the work came to into an answer, and the word to count it under.
+fn decide(result: Result<markup::Response, ReceptionError>) -> (&'static str, Answer) {
+    let error = match result {
+        Ok(response) => match response.write() {
+            Ok(xml) => return ("ok", (200, xml)),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the answer could not be written");
+                return ("failed", (500, "the answer could not be written\n".to_owned()));
+            }
+        },
+        Err(error) => error,
+    };
+    let (status, outcome) = match &error {
+        ReceptionError::Field(_) => (400, "bad_form"),
+        ReceptionError::OtherAccount => (403, "bad_account"),
+        ReceptionError::NotKept(_) => (503, "failed"),
+    };
+    tracing::warn!(outcome, error = &error as &dyn std::error::Error, "webhook not acted on");
+    (outcome, (status, format!("{error}\n")))
+}
+
+fn remember(parts: &Parts, key: Option<&DedupKey>, answer: &Answer) {
+    match key {
+        Some(key) if answer.0 == 200 => parts.switchboard.finish_webhook(key, answer.clone()),
+        Some(key) => parts.switchboard.abandon_webhook(key),
+        None => {}
+    }
+}
+
+fn document((status, body): Answer) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let content_type = if status == StatusCode::OK { "text/xml; charset=utf-8" } else { "text/plain; charset=utf-8" };
+    (status, [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")], Body::from(body))
+        .into_response()
+}
+
+async fn verify(request: Request, parts: &Parts) -> Result<VerifiedWebhook, Refused> {
+    let (head, body) = request.into_parts();
+    let limit = parts.config.limits.body_bytes;
+    let body = to_bytes(body, limit).await.map_err(|_error| Refused {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        outcome: "bad_form",
+        message: format!("expected a body of at most {limit} bytes"),
+    })?;
+    let request = WebhookRequest {
+        method: if head.method == Method::GET { telephony::Method::Get } else { telephony::Method::Post },
+        path_and_query: head.uri.path_and_query().map_or("/", |path| path.as_str()),
+        content_type: text_header(&head.headers, header::CONTENT_TYPE.as_str()),
+        signature: text_header(&head.headers, SIGNATURE_HEADER),
+        idempotency_token: text_header(&head.headers, IDEMPOTENCY_HEADER),
+        body: &body,
+    };
+    parts.verifier.verify_webhook(&parts.config.http.public_url, &request).map_err(|error| Refused::from(&error))
+}
+
+impl From<&WebhookError> for Refused {
+    fn from(error: &WebhookError) -> Self {
+        let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+        let outcome = match error {
+            WebhookError::Signature(SignatureError::Missing) => "unsigned",
+            WebhookError::Signature(_) => "bad_signature",
+            WebhookError::Form(_) | WebhookError::ContentType => "bad_form",
+        };
+        let mut message = error.to_string();
+        if let WebhookError::Form(cause) = error {
+            message = format!("{message}: {cause}");
+        }
+        Self { status, outcome, message }
+    }
+}
+
+fn text_header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Returns the route's name for counting, out of a closed list: paths come from outside.
+fn route_name(path: &str) -> &'static str {
+    const ROUTES: [&str; 6] =
+        ["incoming_call", "handle_recording", "call_status", "stream_ended", "transfer_ended", "stream_status"];
+    let last = path.rsplit('/').next().unwrap_or_default();
+    ROUTES.iter().find(|route| **route == last).copied().unwrap_or("other")
+}

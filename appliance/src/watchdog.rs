@@ -1,0 +1,57 @@
+//! Sends a call to voicemail whose media stream does not start, over the carrier's REST interface.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::app::Parts;
+use crate::documents;
+use crate::switchboard::{Caller, Ending};
+
+/// Longest time between two looks when nothing is expected.
+const IDLE: Duration = Duration::from_mins(1);
+/// Redirects under way at once.
+const MAX_REDIRECTS: usize = 16;
+
+/// Watches over expected streams until the program stops.
+///
+/// # Cancellation safety
+///
+/// Dropped half way, redirects under way are dropped too; their callers fall into voicemail when the carrier gives up.
+pub async fn run(parts: Arc<Parts>) {
+    let mut redirects = tokio::task::JoinSet::new();
+    while !parts.shutdown.is_cancelled() {
+        let now = parts.clock.now();
+        for caller in parts.switchboard.overdue(now) {
+            parts.metrics.watchdog.inc();
+            parts.switchboard.end(&caller.call, Ending::Voicemail, caller.language);
+            if redirects.len() < MAX_REDIRECTS {
+                redirects.spawn(redirect(Arc::clone(&parts), caller));
+            }
+        }
+        let wait = parts.switchboard.next_overdue().map_or(IDLE, |at| at.saturating_sub(now));
+        tokio::select! {
+            () = parts.shutdown.cancelled() => {}
+            () = parts.watchdog.notified() => {}
+            Some(_) = redirects.join_next() => {}
+            () = sleep_until(Instant::now() + wait) => {}
+        }
+    }
+    redirects.shutdown().await;
+}
+
+async fn redirect(parts: Arc<Parts>, caller: Caller) {
+    let Some(carrier) = &parts.carrier else {
+        tracing::warn!(call_id = %caller.call, "media stream did not start; no account to redirect the call with");
+        return;
+    };
+    let document = documents::voicemail(&parts.config.http.public_url, caller.language);
+    match carrier.redirect(&caller.call, &document).await {
+        Ok(()) => tracing::warn!(call_id = %caller.call, "media stream did not start; call sent to voicemail"),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(call_id = %caller.call, error, "media stream did not start; call not redirected");
+        }
+    }
+}
