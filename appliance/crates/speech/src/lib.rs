@@ -16,6 +16,7 @@
 //! arguments, which everybody on the device can read.
 //! **Invariant:** what is said and heard never stands in an error or a log.
 
+mod biquad;
 mod cache;
 mod child;
 mod detector;
@@ -31,6 +32,7 @@ mod shaper;
 mod spoken;
 mod synthesizer;
 mod vad;
+mod voicing;
 mod wav_stream;
 
 pub use crate::cache::{CacheConfig, CacheMetrics, CachedSynthesizer, PromptCache};

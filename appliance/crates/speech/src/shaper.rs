@@ -9,6 +9,8 @@ use media::pcm;
 use media::resample::{ResampleError, Resampler};
 use units::SampleRate;
 
+use crate::biquad::Biquad;
+
 /// Samples of a frame in which the level is measured: 20 ms.
 const FRAME: usize = 160;
 /// Audio looked at before the first sample goes out: half a second, so that the first word has the right level. The
@@ -60,7 +62,7 @@ impl Shaper {
         Ok(Self {
             resampler: Resampler::new(from, SampleRate::HZ_8000)?,
             // The low edge twice: what the speech program makes below it is rumble.
-            filters: [Biquad::high_pass(LOW_HZ), Biquad::high_pass(LOW_HZ), Biquad::low_pass(HIGH_HZ)],
+            filters: [Biquad::high_pass(LOW_HZ, RATE_HZ), Biquad::high_pass(LOW_HZ, RATE_HZ), Biquad::low_pass(HIGH_HZ, RATE_HZ)],
             target: 10_f32.powf(level_dbfs.clamp(-60.0, -6.0) / 10.0),
             held: Vec::new(),
             begun: false,
@@ -137,7 +139,12 @@ impl Shaper {
 
     /// Hands over all but the last `keep` samples.
     fn give(&mut self, keep: usize, out: &mut Vec<i16>) {
-        let ready = self.held.len().saturating_sub(keep);
+        let mut ready = self.held.len().saturating_sub(keep);
+        if keep > 0 {
+            // Silence waits for the sound after it: if none comes, the end cuts it.
+            let sound = self.held.iter().rposition(|sample| sample.abs() > SILENCE);
+            ready = ready.min(sound.map_or(0, |last| last.saturating_add(1)));
+        }
         if !self.begun || ready == 0 {
             return;
         }
@@ -170,46 +177,6 @@ fn limit(sample: f32) -> f32 {
     }
     let room = CEILING - KNEE;
     sample.signum() * room.mul_add(((magnitude - KNEE) / room).tanh(), KNEE)
-}
-
-/// A filter of second order with a flat band (Butterworth), by the bilinear transform as R. Bristow-Johnson's audio
-/// cookbook has it.
-#[derive(Clone, Copy, Debug)]
-struct Biquad {
-    b: [f32; 3],
-    a: [f32; 2],
-    state: [f32; 2],
-}
-
-impl Biquad {
-    fn low_pass(hz: f32) -> Self {
-        let (cos, alpha) = Self::angle(hz);
-        let edge = (1.0 - cos) / 2.0;
-        Self::normal([edge, 1.0 - cos, edge], cos, alpha)
-    }
-
-    fn high_pass(hz: f32) -> Self {
-        let (cos, alpha) = Self::angle(hz);
-        let edge = f32::midpoint(1.0, cos);
-        Self::normal([edge, -(1.0 + cos), edge], cos, alpha)
-    }
-
-    fn angle(hz: f32) -> (f32, f32) {
-        let omega = std::f32::consts::TAU * hz / RATE_HZ;
-        (omega.cos(), omega.sin() * std::f32::consts::FRAC_1_SQRT_2)
-    }
-
-    fn normal(b: [f32; 3], cos: f32, alpha: f32) -> Self {
-        let a0 = 1.0 + alpha;
-        Self { b: b.map(|b| b / a0), a: [-2.0 * cos / a0, (1.0 - alpha) / a0], state: [0.0; 2] }
-    }
-
-    fn next(&mut self, x: f32) -> f32 {
-        let ([b0, b1, b2], [a1, a2], [s1, s2]) = (self.b, self.a, self.state);
-        let y = b0.mul_add(x, s1);
-        self.state = [b1.mul_add(x, s2) - a1 * y, b2.mul_add(x, -(a2 * y))];
-        y
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ fn speech_begins_after_four_likely_windows_and_ends_after_twelve_unlikely() {
 
 #[test]
 fn short_noises_begin_nothing() {
-    let script = [vec![0.9; 3], vec![0.0; 1], vec![1.0; 3], vec![0.5; 30]].concat();
+    let script = [vec![0.9; 2], vec![0.0; 1], vec![1.0; 2], vec![0.49; 30]].concat();
     assert!(events(&script).is_empty());
 }
 
