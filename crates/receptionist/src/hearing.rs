@@ -22,8 +22,6 @@ const MAX_WORDS: usize = 200;
 /// Letters that stand before a Hebrew word without a gap.
 const PREFIXES: [char; 7] = ['ו', 'ה', 'ב', 'ל', 'מ', 'ש', 'כ'];
 
-const NO: &[&str] =
-    &["לא", "ממש לא", "שלילי", "טעות", "no", "nope", "nah", "wrong", "incorrect", "not right", "not correct", "not"];
 const FILLERS: &[&str] = &[
     "אה",
     "אהה",
@@ -93,10 +91,7 @@ pub(crate) fn find(words: &[Word], phrase: &str) -> Option<Range<usize>> {
 fn find_parts(words: &[Word], parts: &[&str]) -> Option<Range<usize>> {
     let (first, rest) = parts.split_first()?;
     let start = words.windows(parts.len()).position(|window| {
-        let (head, tail) = match window.split_first() {
-            Some((head, tail)) => (head, tail),
-            None => return false,
-        };
+        let Some((head, tail)) = window.split_first() else { return false };
         is_word(&head.plain, first) && tail.iter().zip(rest).all(|(word, part)| word.plain == *part)
     })?;
     Some(start..start.saturating_add(parts.len()))

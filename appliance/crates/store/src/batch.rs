@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::frame::{MAX_KEY_LEN, MAX_PAYLOAD_LEN};
-use crate::key::TableKey;
+use crate::key::TableKey as _;
 use crate::records::CallRecord;
 use crate::tables::{CallByTimeKey, Calls, CallsByTime, Table};
 

@@ -232,12 +232,11 @@ pub(crate) fn encode_group<'a>(
     }
     let mut deleted = Vec::new();
     for (key, operation) in last_of {
-        match &operation.payload {
-            Some(payload) => add(key.to_vec(), payload, number),
-            None => {
-                add(tombstone_key(key), b"", number);
-                deleted.push(key.to_vec());
-            }
+        if let Some(payload) = &operation.payload {
+            add(key.to_vec(), payload, number);
+        } else {
+            add(tombstone_key(key), b"", number);
+            deleted.push(key.to_vec());
         }
         number = number.saturating_add(1);
     }

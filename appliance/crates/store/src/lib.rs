@@ -15,9 +15,10 @@
 //! trees would need closures that may run twice, and a root to lose for each tree.
 //!
 //! Every value is a frame: magic, version, table, key, commit number, CRC-32, JSON. A row can therefore be
-//! recognized in the raw bytes of a database that sled no longer opens. When opening fails, panics or takes too
-//! long, the database is moved to `quarantine/`, what can be recognized is copied into a new one, and the
-//! [`OpenReport`] says so; the box answers calls meanwhile.
+//! recognized in the raw bytes of a database. This is done before every opening, because sled opens a damaged log
+//! without a word and leaves out what lies behind the damage: what is missing is put back. When opening fails, panics
+//! or takes too long, the database is moved to `quarantine/` and what can be recognized is copied into a new one. The
+//! [`OpenReport`] says so either way.
 //!
 //! **Invariant:** a commit is acknowledged only after `fsync` of the file its rows are in.
 //! **Invariant:** all rows of a batch survive a power cut, or none.
@@ -59,7 +60,7 @@ pub use crate::records::{
     Weather, WebhookRow,
 };
 pub use crate::retention::{DropReason, Dropped, Held, RetentionPlan, RetentionRule, plan_retention};
-pub use crate::store::{Store, StoreConfig, StoreError};
+pub use crate::store::{Rows, Store, StoreConfig, StoreError};
 pub use crate::tables::{
     CallByTimeKey, Calls, CallsByTime, FormKey, Forms, Meta, Table, TurnKey, Turns, Voicemails, WebhookKeys,
 };

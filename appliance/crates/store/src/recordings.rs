@@ -320,7 +320,7 @@ impl Recordings {
     fn finish_part(&self, name: &RecordingName) -> io::Result<bool> {
         let path = self.part_path(name);
         let mut file = File::options().read(true).write(true).open(&path)?;
-        let mut head = [0_u8; HEADER_LEN as usize];
+        let mut head = [0_u8; 44];
         let len = file.metadata()?.len();
         if len <= HEADER_LEN || file.read_exact(&mut head).is_err() {
             fs::remove_file(&path)?;

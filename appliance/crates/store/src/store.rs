@@ -53,6 +53,9 @@ impl StoreConfig {
     }
 }
 
+/// Rows with their keys.
+pub type Rows<T> = Vec<(<T as Table>::Key, <T as Table>::Row)>;
+
 /// The store, open. Shared by reference between threads; closing is dropping it, which first decides everything
 /// that waits.
 #[derive(Debug)]
@@ -171,7 +174,7 @@ impl Store {
     }
 
     /// Reads rows in order. Rows that cannot be read are left out, so that one does not hide the others.
-    pub fn query<T: Table>(&self, query: &Query<T>) -> Result<Vec<(T::Key, T::Row)>, ReadError> {
+    pub fn query<T: Table>(&self, query: &Query<T>) -> Result<Rows<T>, ReadError> {
         let guard = self.engine.read().unwrap_or_else(PoisonError::into_inner);
         let engine = guard.as_ref().ok_or(ReadError::Closed)?;
         let mut rows = Vec::new();

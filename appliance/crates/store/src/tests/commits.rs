@@ -45,9 +45,9 @@ fn whichever_write_or_sync_fails_everything_acknowledged_is_there_afterwards() {
             let disk = Arc::new(FaultyDisk::default());
             let store = open_on(folder.path(), &disk);
             if fail_writes {
-                disk.allow_writes(allowed)
+                disk.allow_writes(allowed);
             } else {
-                disk.allow_syncs(allowed)
+                disk.allow_syncs(allowed);
             }
             let mut acknowledged = Vec::new();
             for number in 0..12 {

@@ -45,7 +45,7 @@ fn a_recording_that_a_crash_left_unfinished_is_finished_when_the_folder_is_opene
     fs::write(folder.path().join("recordings").join("voicemail-CA3.wav.part"), [b'x'; 100]).unwrap();
 
     let (recordings, recovered) = Recordings::open(folder.path(), 0).unwrap();
-    assert_eq!(recovered.finished, [long.clone()]);
+    assert_eq!(recovered.finished, std::slice::from_ref(&long));
     assert_eq!((recovered.removed, recovered.failed), (2, 0));
     let bytes = fs::read(recordings.path(&long)).unwrap();
     assert_eq!(bytes.len(), 16_044);
@@ -59,7 +59,7 @@ fn a_disk_that_fills_up_cuts_the_recording_short_and_the_call_goes_on() {
     let disk = Arc::new(FaultyDisk::default());
     let (recordings, _) = Recordings::open_on(folder.path(), 1_000_000, Arc::<FaultyDisk>::clone(&disk)).unwrap();
     let name = RecordingName::call(call_id(1));
-    let mut writer = recordings.create(name.clone(), RecordingFormat::PHONE).unwrap();
+    let mut writer = recordings.create(name, RecordingFormat::PHONE).unwrap();
     writer.write(&[1; 1_000]).unwrap();
     disk.set_free_bytes(1_100_000);
     for _ in 0..400 {
@@ -92,7 +92,7 @@ fn a_file_fetched_from_the_carrier_is_taken_in_whole() {
     let folder = tempfile::tempdir().unwrap();
     let recordings = open(folder.path());
     let mut writer = recordings.create(RecordingName::call(call_id(1)), RecordingFormat::PHONE).unwrap();
-    writer.write(&[3; 12_000]).unwrap();
+    writer.write(&vec![3; 12_000]).unwrap();
     let made = writer.finish().unwrap();
     let bytes = fs::read(recordings.path(&made.name)).unwrap();
     let name = RecordingName::voicemail(call_id(1));

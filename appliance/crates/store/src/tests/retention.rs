@@ -11,10 +11,10 @@ use crate::{
 };
 
 const RULE: RetentionRule = RetentionRule {
-    recordings_for: Duration::from_millis(1_000),
+    recordings_for: Duration::from_secs(1),
     recording_bytes: 100,
     free_bytes: 50,
-    calls_for: Duration::from_millis(5_000),
+    calls_for: Duration::from_secs(5),
 };
 
 #[test]

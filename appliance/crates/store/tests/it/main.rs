@@ -21,7 +21,8 @@ fn whatever_was_acknowledged_before_a_kill_is_there_afterwards() {
     for round in 0..KILLS {
         let wanted = random.random_range(1..40_u64);
         let last =
-            commit_until_killed(folder.path(), next, wanted, Duration::from_micros(random.random_range(0..3_000)));
+            commit_until_killed(folder.path(), next, wanted, Duration::from_micros(random.random_range(0..3_000)))
+                .unwrap();
         let store = Store::open(&StoreConfig::new(folder.path())).unwrap();
         assert_eq!(store.report().opened, Opened::Existing, "seed {SEED}, round {round}");
         for number in next..=last {
@@ -38,15 +39,15 @@ fn whatever_was_acknowledged_before_a_kill_is_there_afterwards() {
 
 /// Runs the committing program until it has acknowledged so many, kills it a moment later, and returns the last
 /// number it acknowledged.
-fn commit_until_killed(folder: &std::path::Path, first: u64, wanted: u64, moment: Duration) -> u64 {
+fn commit_until_killed(folder: &std::path::Path, first: u64, wanted: u64, moment: Duration) -> Option<u64> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_store-commit-loop"))
         .arg(folder)
         .arg(first.to_string())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
+        .ok()?;
     let (sender, lines) = mpsc::channel::<u64>();
-    let output = BufReader::new(child.stdout.take().unwrap());
+    let output = BufReader::new(child.stdout.take()?);
     let reader = std::thread::spawn(move || {
         for line in output.lines().map_while(Result::ok) {
             // The last line may be cut in two by the kill.
@@ -57,16 +58,16 @@ fn commit_until_killed(folder: &std::path::Path, first: u64, wanted: u64, moment
             }
         }
     });
-    let mut last = lines.recv().unwrap();
+    let mut last = lines.recv().ok()?;
     while last < first + wanted {
-        last = lines.recv().unwrap();
+        last = lines.recv().ok()?;
     }
     // Nothing is waited for here: the moment only moves the kill within a commit.
     if let Ok(number) = lines.recv_timeout(moment) {
         last = number;
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    reader.join().unwrap();
-    lines.iter().last().unwrap_or(last)
+    child.kill().ok()?;
+    child.wait().ok()?;
+    reader.join().ok()?;
+    Some(lines.iter().last().unwrap_or(last))
 }
