@@ -3,6 +3,7 @@
 //! ```toml
 //! name = "receptionist-mini"
 //! version = "1"
+//! context = false         # it was not trained with text before the utterance: prompts are left out
 //!
 //! [window]
 //! policy = "fit"          # or "full": always 30 s
@@ -38,12 +39,19 @@ pub struct Card {
     /// Version of the model.
     #[serde(default)]
     pub version: String,
+    /// Whether the model was trained with text before the utterance. Default yes; if not, prompts are left out.
+    #[serde(default = "yes")]
+    pub context: bool,
     /// How much audio the model wants to see.
     #[serde(default)]
     pub window: Option<CardWindow>,
     /// Every file of the model.
     #[serde(rename = "file")]
     pub files: Vec<CardFile>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// The `[window]` of a card.

@@ -159,6 +159,8 @@ pub struct WhisperRecognizer {
     tokenizer: Tokenizer,
     mel: LogMel,
     window: WindowPolicy,
+    /// Most tokens of text before the utterance.
+    max_context: usize,
     options: WhisperOptions,
     cancel: Arc<Cancel>,
     timings: Timings,
@@ -198,6 +200,7 @@ impl WhisperRecognizer {
             title: card.as_ref().map_or_else(folder_name, Card::title),
             mel: LogMel::new(sizes.num_mel_bins),
             window: options.window.or(carded).unwrap_or_default(),
+            max_context: prompt::max_context(sizes.max_target_positions, card.as_ref().is_none_or(|card| card.context)),
             cancel: Arc::new(Cancel { asked: AtomicBool::new(false), options: run_options }),
             timings: Timings::default(),
             model,
@@ -237,7 +240,7 @@ impl WhisperRecognizer {
             let language = request.language.or(request.among.first().copied()).unwrap_or_default();
             return Err(WhisperError::Language { model: self.title.clone(), language });
         };
-        let context = prompt::context(&self.tokenizer, &self.vocabulary, &request.prompt);
+        let context = prompt::context(&self.tokenizer, &self.vocabulary, &request.prompt, self.max_context);
         let mut whole = Whole::new(first.0);
         for piece in window::split(&request.audio) {
             let audio = request.audio.get(piece).unwrap_or_default();

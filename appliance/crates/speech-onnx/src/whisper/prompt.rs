@@ -33,14 +33,19 @@ pub(super) fn allowed(vocabulary: &Vocabulary, request: &RecognizeRequest) -> Ve
     vocabulary.languages.iter().copied().filter(|(language, _)| wanted(*language)).collect()
 }
 
-/// Returns the tokens of the context: nothing where there is none or the model takes none.
-pub(super) fn context(tokenizer: &Tokenizer, vocabulary: &Vocabulary, prompt: &str) -> Vec<u32> {
+/// Returns how many tokens of context a model with so many positions takes.
+pub(super) fn max_context(positions: usize, trained: bool) -> usize {
+    if trained { MAX_CONTEXT.min(positions / 4) } else { 0 }
+}
+
+/// Returns the last `most` tokens of the context: nothing where there is none or the model takes none.
+pub(super) fn context(tokenizer: &Tokenizer, vocabulary: &Vocabulary, prompt: &str, most: usize) -> Vec<u32> {
     let prompt = prompt.trim();
-    let Some(previous) = vocabulary.previous.filter(|_| !prompt.is_empty()) else {
+    let Some(previous) = vocabulary.previous.filter(|_| most > 0 && !prompt.is_empty()) else {
         return Vec::new();
     };
     let tokens = tokenizer.encode(&format!(" {prompt}"));
-    let last = tokens.len().saturating_sub(MAX_CONTEXT);
+    let last = tokens.len().saturating_sub(most);
     let mut context = vec![previous];
     context.extend(tokens.get(last..).unwrap_or_default());
     context

@@ -96,13 +96,18 @@ fn two_threads_and_a_beam_work_too() {
 }
 
 #[test]
-fn a_prompt_changes_what_is_said() {
-    let folder = copy("single", &[]);
-    let Some(mut recognizer) = load(folder.path(), full()) else { return };
+fn a_prompt_changes_what_is_said_unless_the_card_forbids_it() {
     let mut request = support::request(audio(), Some(Language::Hebrew));
-    request.prompt = "danny".to_owned();
-    let heard = recognizer.recognize(&request, &mut |_| {}).unwrap();
-    assert_ne!(heard.text.reveal(), SAID);
+    request.prompt = "danny ".repeat(40);
+    for (card, same) in [("", false), ("context = false\n", true)] {
+        let folder = carded();
+        let path = folder.path().join("card.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{card}{text}")).unwrap();
+        let Some(mut recognizer) = load(folder.path(), full()) else { return };
+        let heard = recognizer.recognize(&request, &mut |_| {}).unwrap();
+        assert_eq!(heard.text.reveal() == SAID, same, "{card}");
+    }
 }
 
 #[test]
