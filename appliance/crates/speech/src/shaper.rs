@@ -62,7 +62,11 @@ impl Shaper {
         Ok(Self {
             resampler: Resampler::new(from, SampleRate::HZ_8000)?,
             // The low edge twice: what the speech program makes below it is rumble.
-            filters: [Biquad::high_pass(LOW_HZ, RATE_HZ), Biquad::high_pass(LOW_HZ, RATE_HZ), Biquad::low_pass(HIGH_HZ, RATE_HZ)],
+            filters: [
+                Biquad::high_pass(LOW_HZ, RATE_HZ),
+                Biquad::high_pass(LOW_HZ, RATE_HZ),
+                Biquad::low_pass(HIGH_HZ, RATE_HZ),
+            ],
             target: 10_f32.powf(level_dbfs.clamp(-60.0, -6.0) / 10.0),
             held: Vec::new(),
             begun: false,
