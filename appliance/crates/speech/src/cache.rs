@@ -239,7 +239,8 @@ fn key(voice: &str, request: &SynthesizeRequest) -> Key {
 }
 
 fn name(key: &Key) -> String {
-    key.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    key.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn bytes(mulaw: &[u8]) -> u64 {

@@ -129,7 +129,7 @@ impl EspeakSynthesizer {
             samples.clear();
             ready.clear();
             if let Some(rate) = wav.push(&bytes, &mut samples).map_err(|error| failed(error.to_string()))? {
-                self.shaper(&mut shaper, rate)?.push(&samples, &mut ready).map_err(no_filter)?;
+                self.shaper(&mut shaper, rate)?.push(&samples, &mut ready).map_err(|error| no_filter(&error))?;
             }
             count = count.saturating_add(samples.len());
             if audio(&ready) == Flow::Stop {
@@ -144,7 +144,7 @@ impl EspeakSynthesizer {
         }
         ready.clear();
         if let Some(shaper) = &mut shaper {
-            shaper.finish(&mut ready).map_err(no_filter)?;
+            shaper.finish(&mut ready).map_err(|error| no_filter(&error))?;
         }
         Ok(audio(&ready))
     }
@@ -152,7 +152,7 @@ impl EspeakSynthesizer {
     fn shaper<'a>(&self, shaper: &'a mut Option<Shaper>, rate: SampleRate) -> Result<&'a mut Shaper, SynthesizeError> {
         let made = match shaper.take() {
             Some(made) => made,
-            None => Shaper::new(rate, self.config.level_dbfs).map_err(no_filter)?,
+            None => Shaper::new(rate, self.config.level_dbfs).map_err(|error| no_filter(&error))?,
         };
         Ok(shaper.insert(made))
     }
@@ -206,6 +206,6 @@ const fn failed(reason: String) -> SynthesizeError {
     SynthesizeError::Failed { reason }
 }
 
-fn no_filter(error: media::resample::ResampleError) -> SynthesizeError {
+fn no_filter(error: &media::resample::ResampleError) -> SynthesizeError {
     failed(error.to_string())
 }

@@ -15,15 +15,14 @@ pub trait Recognizer: Send {
         interim: &mut dyn FnMut(&str),
     ) -> Result<Recognition, RecognizeError>;
 
-    /// Recognizes like [`Recognizer::recognize`], and gives up soon after `cancelled` says so; what it returns then is
+    /// Recognizes like [`Recognizer::recognize`], and gives up soon after `_cancelled` says so; what it returns then is
     /// thrown away. Unless overridden, it runs to the end.
     fn recognize_unless(
         &mut self,
         request: &RecognizeRequest,
-        cancelled: &dyn Fn() -> bool,
+        _cancelled: &dyn Fn() -> bool,
         interim: &mut dyn FnMut(&str),
     ) -> Result<Recognition, RecognizeError> {
-        let _ = cancelled;
         self.recognize(request, interim)
     }
 

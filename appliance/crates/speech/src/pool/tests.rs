@@ -157,7 +157,7 @@ impl Worker for Doer {
             }
             Ask::Panic => panic!("asked to"),
             Ask::Block(running, gate) => {
-                running.send(()).unwrap();
+                running.send(()).unwrap_or_default();
                 gate.recv().unwrap_or_default();
                 Ok(0)
             }

@@ -1,5 +1,6 @@
 //! What each thread of a pool does.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -105,7 +106,7 @@ fn renew<W: Worker>(shared: &Shared<W>, panics: u32) -> Option<W> {
         return None;
     }
     let mut factory = shared.factory.lock().unwrap_or_else(PoisonError::into_inner);
-    let made = catch_unwind(AssertUnwindSafe(|| factory()));
+    let made = catch_unwind(AssertUnwindSafe(&mut *factory));
     drop(factory);
     match made {
         Ok(Ok(worker)) => {
@@ -128,7 +129,7 @@ fn renew<W: Worker>(shared: &Shared<W>, panics: u32) -> Option<W> {
 fn leave<W: Worker>(shared: &Shared<W>) {
     let mut state = shared.lock();
     state.alive = state.alive.saturating_sub(1);
-    let waiting = if state.alive == 0 { std::mem::take(&mut state.queue) } else { Default::default() };
+    let waiting = if state.alive == 0 { std::mem::take(&mut state.queue) } else { VecDeque::default() };
     let closed = state.closed;
     drop(state);
     if closed {

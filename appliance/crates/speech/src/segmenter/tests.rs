@@ -62,7 +62,9 @@ proptest! {
 
 fn events(script: &[f32]) -> Vec<String> {
     let mut segmenter = Segmenter::new(SegmenterConfig::default());
-    script.iter().for_each(|probability| segmenter.push(*probability));
+    for probability in script {
+        segmenter.push(*probability);
+    }
     let ms = |at: SampleCount| at.duration(SampleRate::HZ_16000).as_millis();
     std::iter::from_fn(|| segmenter.poll_event())
         .map(|event| match event {

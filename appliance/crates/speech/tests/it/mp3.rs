@@ -24,7 +24,7 @@ fn a_missing_or_failing_encoder_is_an_error() {
     assert!(matches!(&missing, Mp3Error::Start { .. }) && missing.to_string().contains("package 'lame'"));
     let folder = tempfile::tempdir().unwrap();
     for body in ["exit 2", "cat > /dev/null"] {
-        let failing = wav_to_mp3_with(&script(folder.path(), body), &[0; 200_000]).unwrap_err();
+        let failing = wav_to_mp3_with(&script(folder.path(), body), &vec![0; 200_000]).unwrap_err();
         assert!(matches!(failing, Mp3Error::Failed { .. }), "{failing:?}");
     }
 }
