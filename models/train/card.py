@@ -61,6 +61,7 @@ def readme(folder: pathlib.Path, scores: dict, record: dict) -> str:
     phrases = {language: len(Vocabulary(language).plain_phrases()) for language in ("he", "en")}
     sizes = "\n".join(f"| `{name}` | {(folder / name).stat().st_size} | `{digest(folder / name)}` |" for name in CARDED)
     milliseconds = scores["milliseconds"]
+    stages = "\n".join(f"| {stage['steps']} | {stage['clips']} | {stage['gentle']} | {stage['ctc']} | {stage['rate']} |" for stage in record["stages"])
     return f"""# receptionist-mini {VERSION}
 
 A very small speech recogniser for one purpose: a fresh checkout of Kolbox, without any download, hears what callers of an office usually
@@ -110,8 +111,15 @@ shorter clips, so that they stay small; their figure is not the one above.
 
 `models/train/run.sh`: espeak-ng speaks the vocabulary (20000 English and 26000 Hebrew clips; Hebrew through Nakdimon, the entries of the vocabulary
 and the product's own rules to phonemes), then {record['clips']} augmented samples in {record['steps']} steps (seed {record['seed']}, {record['ranks']} processes, {record['minutes']} minutes on a busy 2-core
-machine; falling rate from step {record['decay_from']}), cross entropy with a CTC help on the encoder. Equal seeds give the same samples and order; sums in
-another order on another CPU may end in slightly different weights.
+machine; falling rate from step {record['decay_from']}), cross entropy with a CTC help on the encoder. The stages, each going on from the one before:
+
+| until step | samples | gentle share | CTC weight | peak rate |
+|---|---|---|---|---|
+{stages}
+
+Equal seeds give the same samples and order; sums in
+another order on another CPU end in slightly different weights. The shipped weights also differ from a new run in this: in their first two stages
+the processes averaged gradients at every step, since then weights at every eighth.
 
 | data | licence | use |
 |---|---|---|
@@ -135,6 +143,10 @@ def main() -> None:
     checkpoint, folder, scores_file = map(pathlib.Path, sys.argv[1:4])
     scores = json.loads(scores_file.read_text())
     record = json.loads((checkpoint / "training.json").read_text())
+    stages = [record]
+    while stages[0].get("before"):
+        stages.insert(0, stages[0]["before"])
+    record |= {"clips": sum(stage["clips"] for stage in stages), "minutes": round(sum(stage["minutes"] for stage in stages)), "stages": stages}
     (folder / "card.toml").write_text(card(folder, scores, record))
     (folder / "README.md").write_text(readme(folder, scores, record))
     print(f"wrote {folder / 'card.toml'} and {folder / 'README.md'}")

@@ -102,8 +102,10 @@ def load_ambience(shared: pathlib.Path) -> np.ndarray | None:
 
 
 class Source:
-    def __init__(self, shared: pathlib.Path, seed: int) -> None:
+    def __init__(self, shared: pathlib.Path, seed: int, gentle: float = 0.0) -> None:
+        """`gentle` is the share of speech that comes nearly clean and unjoined: the start of training needs it."""
         self.random = np.random.default_rng(seed)
+        self.gentle = gentle
         self.clips = {language: load_set(f"{language}.train", language) for language in ("he", "en")}
         yesno = load_yesno(shared, held_out=False)
         self.yesno = yesno + [part for clip in yesno for part in split_words(clip)]
@@ -137,8 +139,8 @@ class Source:
             return np.zeros(count, dtype=np.float32)
         if kind < 0.2:
             noise = augment.tones(random_, count)
-        elif kind < 0.27:
-            noise = self.babble(random_, count, int(random_.integers(1, 4)), backwards=1.0)
+        elif kind < 0.36:
+            noise = self.babble(random_, count, int(random_.integers(1, 6)), backwards=1.0)
         else:
             noise = self.background(count)
             if random_.random() < 0.3:
@@ -157,7 +159,7 @@ class Source:
         random_ = self.random
         first = self.clip()
         parts, text = [first], first.text
-        if len(first.samples) < 3 * RATE_HZ and random_.random() < JOIN_SHARE:
+        if len(first.samples) < 3 * RATE_HZ and random_.random() < JOIN_SHARE * (1 - self.gentle):
             second = self.clip()
             digits = text[-1:].isdigit() and second.text[:1].isdigit()
             if second.language == first.language and not digits and len(second.samples) < 5 * RATE_HZ:
@@ -174,6 +176,8 @@ class Source:
 
     def channel(self, samples: np.ndarray) -> np.ndarray:
         random_ = self.random
+        if random_.random() < self.gentle:
+            return augment.mu_law(augment.at_level(samples, random_.uniform(-26, -14)))
         if random_.random() < 0.3:
             samples = augment.echo(samples, random_)
         level = random_.uniform(-34, -12)
@@ -237,8 +241,8 @@ class Batches:
         random_ = self.source.random
         longest = max(row[0].shape[1] for row in rows)
         frames = longest + int(random_.integers(0, 100))
-        if random_.random() < 0.04:  # now and then a window as long as a stock loader would pad it to
-            rows = rows[:6]
+        if random_.random() < 0.025:  # now and then a window as long as a stock loader would pad it to
+            rows = rows[:3]
             frames = int(random_.choice([1_000, 1_500, 3_000]))
         mel = np.stack([features.pad(row[0], row[1], frames) for row in rows])
         for one in mel:
@@ -258,7 +262,7 @@ class Batches:
     def mask(self, mel: np.ndarray) -> None:
         """A few bins and short stretches blanked (SpecAugment), on half of the samples."""
         random_ = self.source.random
-        if random_.random() < 0.5:
+        if random_.random() < max(0.5, self.source.gentle):
             return
         mean = mel.mean()
         for _ in range(2):

@@ -11,8 +11,11 @@ import pathlib
 import random
 import re
 import subprocess
+import sys
 
 import numpy as np
+
+from vocabulary import Vocabulary
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -105,3 +108,15 @@ def vary(mnemonics: str, random_: random.Random) -> str:
     if random_.random() < 0.25:
         mnemonics = mnemonics.replace("'", "")
     return mnemonics
+
+
+def main() -> None:
+    """Show the points and the phonemes of each argument."""
+    diacritizer = Diacritizer(Vocabulary("he").niqqud)
+    pointed = [diacritizer(text) for text in sys.argv[1:]]
+    for line, spoken in zip(pointed, phonemes(pointed), strict=True):
+        print(f"{line}\t{spoken}")
+
+
+if __name__ == "__main__":
+    main()

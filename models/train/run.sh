@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Makes models/receptionist-mini from nothing: environment, clips, training, export, held-out figures, card.
 #
-#   models/train/run.sh            everything (hours on 2 cores; the clips take minutes)
-#   STEPS=200 DECAY=50 OUT=/tmp/mini models/train/run.sh    a quick pass through all of it
+#   models/train/run.sh                                everything: an hour or more on 2 cores
+#   SCALE=1 OUT=/tmp/mini models/train/run.sh          one hundredth of the steps, to see every part run
 #
 # ../shared (recordings and noise with permissive licences) is used where it is present; without it the run says so and goes on.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-STEPS=${STEPS:-12000}
-DECAY=${DECAY:-2200}
+SCALE=${SCALE:-100}
 OUT=${OUT:-../receptionist-mini}
+steps() { echo $(($1 * SCALE / 100)); }
 
 ./setup.sh
 python=.venv/bin/python
@@ -20,5 +20,10 @@ cargo build -q -p language --example phonemes
 [ -s work/en.heldout.jsonl ] || $python synth.py --language en --count 300 --held-out
 [ -s work/he.heldout.jsonl ] || $python synth.py --language he --count 300 --held-out
 [ -s work/heldout/heldout.tsv ] || $python heldout.py --count 300 --noise 500
-$python train.py --steps "$STEPS" --decay "$DECAY" --out work/run
-./finish.sh work/run "$OUT"
+
+# Large batches of hard audio teach it what is said; small ones of nearly clean audio teach it to listen; then back to hard audio.
+$python train.py --out work/stage1 --steps "$(steps 1048)" --decay 1 --frames 10000
+$python train.py --out work/stage2 --from work/stage1 --steps "$(steps 2036)" --decay 1 --gentle 0.85 --ctc 1.0
+$python train.py --out work/stage3 --from work/stage2 --steps "$(steps 4960)" --decay 1 --gentle 0.5 --ctc 0.7 --rate 2e-3
+$python train.py --out work/stage4 --from work/stage3 --steps "$(steps 5000)" --decay "$(steps 5000)" --gentle 0.3 --ctc 0.5 --rate 2e-3
+./finish.sh work/stage4 "$OUT"

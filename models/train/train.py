@@ -1,7 +1,7 @@
 """Train the model on an endless stream of augmented clips.
 
-    python train.py --steps 12000 --out work/run1            from scratch
-    python train.py --steps 2000 --out work/run2 --from work/run1 --decay 2000
+    python train.py --steps 1000 --decay 1 --out work/stage1                     from scratch
+    python train.py --steps 5000 --out work/stage2 --from work/stage1 --decay 5000
 
 Cross entropy on the text, connectionist temporal classification on the encoder as a help. The learning rate is constant after a warm-up
 and falls to zero over the last `--decay` steps; touching OUT/finish begins the decay at once. Checkpoints (the running average of the
@@ -45,6 +45,7 @@ WIDTH, ENCODER_LAYERS, DECODER_LAYERS, HEADS = 128, 4, 2, 4
 PEAK_RATE = 1.2e-3
 WARM_UP = 300
 CTC_SHARE = 0.3
+TOGETHER = 8  # steps between two averagings of the ranks
 AVERAGE = 0.998
 
 
@@ -72,28 +73,26 @@ class Team:
             self.others = [subprocess.Popen([sys.executable, *sys.argv, "--rank", str(other)], start_new_session=True) for other in range(1, ranks)]
         torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=ranks, timeout=datetime.timedelta(minutes=10))
 
-    def average_gradients(self, parameters: list[nn.Parameter], finish: bool) -> bool:
-        """Mean of the gradients over the ranks; true when any rank was told to finish."""
+    def average(self, parameters: list[nn.Parameter], finish: bool) -> bool:
+        """Give every rank the mean of the weights; true when any rank was told to finish."""
         if self.ranks == 1:
             return finish
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        flat = torch.cat([parameter.grad.flatten() for parameter in parameters] + [torch.tensor([float(finish)])])
-        torch.distributed.all_reduce(flat)
-        at = 0
-        for parameter in parameters:
-            parameter.grad.copy_(flat[at : at + parameter.numel()].view_as(parameter)).div_(self.ranks)
-            at += parameter.numel()
+        with torch.no_grad():
+            flat = torch.cat([parameter.flatten() for parameter in parameters] + [torch.tensor([float(finish)])])
+            torch.distributed.all_reduce(flat)
+            at = 0
+            for parameter in parameters:
+                parameter.copy_(flat[at : at + parameter.numel()].view_as(parameter)).div_(self.ranks)
+                at += parameter.numel()
         return bool(flat[-1] > 0)
 
 
-def rate(step: int, decay_from: int, decay: int) -> float:
+def rate(peak: float, step: int, decay_from: int, decay: int) -> float:
     if step < WARM_UP:
-        return PEAK_RATE * (step + 1) / WARM_UP
+        return peak * (step + 1) / WARM_UP
     if step < decay_from:
-        return PEAK_RATE
-    return PEAK_RATE * max(0.0, 1 - (step - decay_from) / decay) ** 1.0
+        return peak
+    return peak * max(0.0, 1 - (step - decay_from) / decay)
 
 
 def initialise(model: Whisper) -> None:
@@ -109,6 +108,8 @@ def losses(model: Whisper, head: nn.Linear, batch: dataset.Batch, drop: float) -
         logits = model.logits(hidden)
         ctc_logits = head(states)
     text = functional.cross_entropy(logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=-100, label_smoothing=0.02)
+    if not batch.ctc_lengths.any():  # nobody speaks in this batch
+        return text, ctc_logits.sum().float() * 0
     scores = ctc_logits.float().log_softmax(dim=-1).transpose(0, 1)
     aligned = functional.ctc_loss(scores, batch.ctc, batch.used, batch.ctc_lengths, zero_infinity=True, reduction="none")
     aligned = (aligned / batch.ctc_lengths.clamp(min=4)).mean()
@@ -131,8 +132,11 @@ def main() -> None:
     parser.add_argument("--decay", type=int, default=0, help="steps of falling rate at the end; 0: a quarter of all")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--from", dest="start", type=pathlib.Path)
-    parser.add_argument("--frames", type=int, default=10_000, help="mel frames in a batch")
-    parser.add_argument("--ranks", type=int, default=2, help="processes of one thread each; their gradients are averaged every step")
+    parser.add_argument("--frames", type=int, default=4_000, help="mel frames in a batch")
+    parser.add_argument("--rate", type=float, default=PEAK_RATE)
+    parser.add_argument("--gentle", type=float, default=0.0, help="share of nearly clean speech")
+    parser.add_argument("--ctc", type=float, default=CTC_SHARE, help="weight of the alignment loss")
+    parser.add_argument("--ranks", type=int, default=2, help="processes of one thread each; their weights are averaged every few steps")
     parser.add_argument("--rank", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--save-minutes", type=float, default=3)
     parser.add_argument("--seed", type=int, default=SEED)
@@ -179,8 +183,9 @@ def main() -> None:
     if not average:
         average = {name: parameters[name].detach().clone() for name in names}
 
-    source = dataset.Source(arguments.shared, arguments.seed + 10 * first + arguments.rank)
+    source = dataset.Source(arguments.shared, arguments.seed + 10 * first + arguments.rank, arguments.gentle)
     batches = iter(dataset.Batches(source, tokenizer, arguments.frames))
+    before = json.loads((arguments.start / "training.json").read_text()) if arguments.start else None
     last = first + arguments.steps
     decay = arguments.decay or arguments.steps // 4
     decay_from = last - decay
@@ -191,13 +196,13 @@ def main() -> None:
     while step < last:
         batch = next(batches)
         for group in optimiser.param_groups:
-            group["lr"] = rate(step, decay_from, decay)
+            group["lr"] = rate(arguments.rate, step, decay_from, decay)
         text, aligned = losses(model, head, batch, drop=0.0)
-        (text + CTC_SHARE * aligned).backward()
-        finish = team.average_gradients(trained, (out / "finish").exists())
+        (text + arguments.ctc * aligned).backward()
         nn.utils.clip_grad_norm_(trained, 1.0, foreach=True)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
+        finish = (step + 1) % TOGETHER == 0 and team.average(trained, (out / "finish").exists())
         keep = min(AVERAGE, (step + 1) / (step + 20))
         torch._foreach_lerp_([average[name] for name in names], [parameters[name].detach() for name in names], 1 - keep)
         step += 1
@@ -206,7 +211,7 @@ def main() -> None:
         sums = [sums[0] + text.item(), sums[1] + aligned.item()]
         if seen % 50 == 0 and main_rank:
             minutes = (time.monotonic() - began) / 60
-            print(f"step {step}/{last if last < 900_000 else '-'} text {sums[0] / 50:.4f} ctc {sums[1] / 50:.4f} rate {rate(step, decay_from, decay):.2e} clips {clips * arguments.ranks} minutes {minutes:.1f}", flush=True)
+            print(f"step {step}/{last if last < 900_000 else '-'} text {sums[0] / 50:.4f} ctc {sums[1] / 50:.4f} rate {rate(arguments.rate, step, decay_from, decay):.2e} clips {clips * arguments.ranks} minutes {minutes:.1f}", flush=True)
             if not math.isfinite(sums[0]):
                 sys.exit("the loss is not finite")
         if seen % 50 == 0:
@@ -216,7 +221,7 @@ def main() -> None:
         if main_rank and (time.monotonic() - saved > arguments.save_minutes * 60 or step == last):
             saved = time.monotonic()
             record = {"steps": step, "first": first, "clips": clips * arguments.ranks, "decay_from": decay_from, "decay": decay, "seed": arguments.seed, "frames": arguments.frames,
-                      "minutes": round((saved - began) / 60, 1), "ranks": arguments.ranks}
+                      "minutes": round((saved - began) / 60, 1), "ranks": arguments.ranks, "rate": arguments.rate, "gentle": arguments.gentle, "ctc": arguments.ctc, "before": before}
             save(out, average, model, head, optimiser, step, record)
 
 
