@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use reqwest::{Client, StatusCode, redirect};
+use reqwest::{Client, ClientBuilder, StatusCode, redirect};
 use telephony::markup::{Response as Document, WriteError};
 use units::CallId;
 
@@ -18,6 +18,14 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_RECORDING_BYTES: usize = 60 * 60 * 16_000 + 4_096;
 /// Code of the carrier for a call that is no longer there.
 const GONE: [StatusCode; 1] = [StatusCode::NOT_FOUND];
+
+/// Begins to make an HTTP client of this program: TLS by ring, no redirects, so that nothing is sent to another host
+/// than the one named.
+pub fn http_client() -> ClientBuilder {
+    // An error means that a provider was chosen before, which is as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    Client::builder().redirect(redirect::Policy::none())
+}
 
 /// A client of the carrier's REST interface.
 #[derive(Clone, Debug)]
@@ -74,11 +82,7 @@ impl CarrierRest {
         let (Some(account_sid), Some(auth_token)) = (&config.account_sid, config.auth_tokens.first()) else {
             return Ok(None);
         };
-        let client = Client::builder()
-            .timeout(REQUEST_TIMEOUT)
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(CarrierError::Client)?;
+        let client = http_client().timeout(REQUEST_TIMEOUT).build().map_err(CarrierError::Client)?;
         Ok(Some(Self {
             client,
             api_url: config.api_url.trim_end_matches('/').to_owned(),

@@ -37,8 +37,10 @@ pub struct Metrics {
     pub clear_seconds: Histogram,
     /// Speech jobs refused because the queue was full, by engine.
     pub busy: Family<ReasonLabel, Counter>,
-    /// Voicemails stored.
+    /// Messages taken.
     pub voicemails: Counter,
+    /// Messages fetched from the carrier, kept and looked at for speech.
+    pub messages_fetched: Counter,
     /// Times the stream watchdog sent a call to voicemail.
     pub watchdog: Counter,
     /// Unix time of the start, in seconds.
@@ -90,6 +92,7 @@ impl Metrics {
             clear_seconds: latency_histogram(),
             busy: Family::default(),
             voicemails: Counter::default(),
+            messages_fetched: Counter::default(),
             watchdog: Counter::default(),
             started: Gauge::default(),
             registry: Registry::default(),
@@ -104,7 +107,8 @@ impl Metrics {
         registry.register("turn_seconds", "Stages of a turn since end of speech", metrics.turn_seconds.clone());
         registry.register("clear_seconds", "Speech start to clear", metrics.clear_seconds.clone());
         registry.register("speech_busy", "Speech jobs refused, queue full", metrics.busy.clone());
-        registry.register("voicemails", "Voicemails stored", metrics.voicemails.clone());
+        registry.register("voicemails", "Messages taken", metrics.voicemails.clone());
+        registry.register("messages_fetched", "Messages fetched", metrics.messages_fetched.clone());
         registry.register("watchdog_redirects", "Calls sent to voicemail by the watchdog", metrics.watchdog.clone());
         registry.register("start_time_seconds", "Unix time of the start", metrics.started.clone());
         Self { registry, ..metrics }

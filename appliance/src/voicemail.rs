@@ -117,6 +117,7 @@ async fn fetch(parts: &Arc<Parts>, key: &VoicemailKey) -> Result<(), bool> {
     keep(parts, &mut record, Arc::clone(&wav)).await?;
     record.transcript = transcribe(parts, &wav).await.map(Pii::new);
     put(parts, &record).await?;
+    parts.metrics.messages_fetched.inc();
     tracing::info!(call_id = %key.call, "message fetched");
     Ok(())
 }

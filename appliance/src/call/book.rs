@@ -7,7 +7,7 @@ use conversation::{HangupReason, Output, Speaker, TurnLatency, VoicemailReason};
 use receptionist::FormRecord;
 use store::{Batch, CallOutcome, CallRecord, EncodeError, FormKey, FormRow, Forms, TurnKey, TurnLatencies, TurnRow, Turns};
 use store::Weather;
-use units::{CallId, Pii, TurnId};
+use units::{Pii, TurnId};
 
 use super::brain;
 use crate::switchboard::Ending;
@@ -128,11 +128,6 @@ impl Book {
     /// Returns why the call was handed to voicemail, if it was.
     pub(super) fn voicemail_reason(&self) -> Option<VoicemailReason> {
         self.voicemail
-    }
-
-    /// Returns the call.
-    pub(super) fn call(&self) -> &CallId {
-        &self.record.call
     }
 
     /// Returns the language spoken last.

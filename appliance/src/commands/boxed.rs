@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use testcall::{CallerVoice, Carrier, CarrierConfig, Pace};
 use tokio::net::TcpListener;
 
+use crate::carrier::http_client;
 use crate::config::{Config, Environment};
 use crate::development::{Development, free_address};
 
@@ -66,11 +67,15 @@ impl RunningBox {
         let mut carrier = CarrierConfig::for_box(config.http.public_url.clone(), key);
         carrier.account_sid = config.carrier.account_sid.as_deref().unwrap_or_default().parse()?;
         carrier.pace = pace;
-        carrier.audio_folder = record.then(|| folder.join("calls"));
+        if record {
+            let calls = folder.join("calls");
+            fs::create_dir_all(&calls).with_context(|| format!("cannot write to {}", calls.display()))?;
+            carrier.audio_folder = Some(calls);
+        }
         let carrier = Carrier::start_on(listener, carrier, voice)?;
         let log = folder.join("box.log");
         let child = spawn(&file, &log)?;
-        let client = Client::builder().timeout(Duration::from_secs(5)).build()?;
+        let client = http_client().timeout(Duration::from_secs(5)).build()?;
         let mut running = Self { config, carrier, client, child, log };
         running.wait_until("/healthz", START_PATIENCE, |_| true).await?;
         Ok(running)

@@ -14,6 +14,7 @@ use testcall::{CallReport, CallScript, Carrier, Faults, Happened, Step, ToneVoic
 
 use super::output;
 use super::target::TargetBox;
+use crate::carrier::http_client;
 use crate::cli::DoctorArgs;
 
 /// Longest wait for one answer; the carrier itself gives up after 15 s.
@@ -53,7 +54,7 @@ pub fn run(arguments: &DoctorArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn examine(target: &TargetBox, with_calls: bool) -> anyhow::Result<Vec<Check>> {
-    let client = Client::builder().timeout(ANSWER_PATIENCE).build().context("cannot set up the HTTP client")?;
+    let client = http_client().timeout(ANSWER_PATIENCE).build().context("cannot set up the HTTP client")?;
     let doctor = Doctor { target, client, key: AuthKey::new(target.key.expose())? };
     let mut checks = vec![doctor.health().await, doctor.ready().await, doctor.version().await];
     checks.extend(doctor.greetings().await);

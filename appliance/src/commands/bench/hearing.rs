@@ -9,7 +9,7 @@ use language::compare;
 use media::wav::Wav;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use speech::{RecognizeRequest, Recognizer as _};
+use speech::RecognizeRequest;
 use units::Language;
 
 use super::{Row, percentile_ms};
