@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use receptionist::Form;
+use receptionist::{Form, FormError};
 use speech::RecognizeRequest;
 use store::{OpenReport, Recordings, Store, StoreConfig};
 use telephony::{AuthKey, Verifier};
@@ -20,7 +20,7 @@ use units::Language;
 use crate::archive::Archive;
 use crate::carrier::CarrierRest;
 use crate::clock::Clock;
-use crate::config::{Config, Secret};
+use crate::config::{Config, ConfigError, Secret};
 use crate::greetings::Greetings;
 use crate::health::{Health, Part, PartState};
 use crate::metrics::Metrics;
@@ -34,6 +34,8 @@ use crate::{voicemail, watchdog};
 const DRAIN: Duration = Duration::from_secs(20);
 /// Free space that recordings leave on the disk, in bytes.
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+/// Call logs kept; about 100 kB each without audio.
+const MAX_CALL_LOGS: usize = 1_000;
 /// The form used when none is configured.
 const PLAIN_OFFICE: &str = include_str!("../forms/plain-office.toml");
 
@@ -219,14 +221,20 @@ fn verifier(tokens: &[Secret]) -> anyhow::Result<Verifier> {
 }
 
 fn load_form(config: &Config) -> anyhow::Result<Form> {
-    let (name, text) = match &config.office.form {
-        Some(file) => {
-            let text = fs::read_to_string(file).with_context(|| format!("{}: cannot be read", file.display()))?;
-            (file.display().to_string(), text)
-        }
-        None => ("the built-in form".to_owned(), PLAIN_OFFICE.to_owned()),
+    let Some(file) = &config.office.form else {
+        return Form::from_toml(PLAIN_OFFICE).context("the built-in form");
     };
-    Form::from_toml(&text).map_err(|error| anyhow::anyhow!("{name}:{}: {}: {}", error.line, error.field, error.expected))
+    let text = fs::read_to_string(file).map_err(|error| ConfigError::Value {
+        file: file.clone(),
+        field: "office.form",
+        expected: format!("expected a form file: {error}"),
+    })?;
+    Ok(Form::from_toml(&text).map_err(|FormError { line, field, expected }| ConfigError::Field {
+        file: file.clone(),
+        line,
+        field,
+        expected: format!("expected {expected}"),
+    })?)
 }
 
 /// Opens the store and the recordings; when neither can be, the box answers and keeps nothing, and says so.
@@ -237,6 +245,7 @@ fn open_archive(config: &Config, health: &Arc<Health>) -> Archive {
         tracing::debug!(?recovered, "recordings opened");
         Ok((store, recordings))
     });
+    prune_call_logs(&folder.join("calls"));
     match opened {
         Ok((store, recordings)) => {
             health.set(Part::Store, state_of(store.report()));
@@ -250,6 +259,24 @@ fn open_archive(config: &Config, health: &Arc<Health>) -> Archive {
             health.set(Part::Store, PartState::degraded(format!("nothing is kept: {error:#}")));
             Archive::unusable(Arc::clone(health))
         }
+    }
+}
+
+/// Removes the oldest call logs beyond [`MAX_CALL_LOGS`]. One that cannot be removed is tried again at the next start.
+fn prune_call_logs(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut logs: Vec<(SystemTime, PathBuf)> = entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            Some((entry.metadata().ok()?.modified().ok()?, entry.path()))
+        })
+        .filter(|(_, path)| path.extension().is_some_and(|extension| extension == "log"))
+        .collect();
+    logs.sort();
+    let surplus = logs.len().saturating_sub(MAX_CALL_LOGS);
+    let removed = logs.iter().take(surplus).filter(|(_, path)| fs::remove_file(path).is_ok()).count();
+    if removed > 0 {
+        tracing::info!(removed, "old call logs removed");
     }
 }
 

@@ -18,8 +18,8 @@ use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use receptionist::Receptionist;
 use speech::{Job, RecognizeError, SynthesizeError};
 use store::Batch;
-use telephony::stream::{IgnoreReason, InboundFrame, OutboundFrame, StreamGuard, Verdict, write_media};
 use telephony::StreamId;
+use telephony::stream::{IgnoreReason, InboundFrame, OutboundFrame, StreamGuard, Verdict, write_media};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use units::{CallTime, Pii, TurnId, UtteranceId};
@@ -261,7 +261,8 @@ impl Line {
                     write_media(&mut text, &self.stream, &mulaw);
                 }
                 Piece::Mark(mark) => {
-                    text = OutboundFrame::Mark { stream_id: self.stream.clone(), name: mark.to_string().into() }.encode();
+                    text =
+                        OutboundFrame::Mark { stream_id: self.stream.clone(), name: mark.to_string().into() }.encode();
                 }
             }
             if !send(carrier, text).await {

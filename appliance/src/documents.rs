@@ -6,7 +6,6 @@ use telephony::markup::{Connect, Dial, HttpMethod, Number, Play, Record, Respons
 use telephony::one_time::StreamToken;
 use units::{CallId, Language, Pii};
 
-
 /// Longest message a caller can leave, in seconds.
 const MAX_MESSAGE_S: u32 = 180;
 /// Silence that ends a message, in seconds.
@@ -56,7 +55,13 @@ impl Clip {
 
 /// Returns the answer to an incoming call: greeting, media stream, and behind them voicemail, into which a stream
 /// that fails falls by itself.
-pub fn answer(base: &PublicUrl, mode: GreetingMode, call: &CallId, token: &StreamToken, language: Language) -> Response {
+pub fn answer(
+    base: &PublicUrl,
+    mode: GreetingMode,
+    call: &CallId,
+    token: &StreamToken,
+    language: Language,
+) -> Response {
     let stream = Stream {
         url: base.stream("/ws/twilio-media"),
         status_callback: Some(base.webhook("/webhook/stream_status")),
@@ -67,11 +72,8 @@ pub fn answer(base: &PublicUrl, mode: GreetingMode, call: &CallId, token: &Strea
         ],
         ..Stream::default()
     };
-    let connect = Connect {
-        action: Some(base.webhook("/webhook/stream_ended")),
-        method: Some(HttpMethod::Post),
-        stream,
-    };
+    let connect =
+        Connect { action: Some(base.webhook("/webhook/stream_ended")), method: Some(HttpMethod::Post), stream };
     let mut document = Response::new();
     if mode == GreetingMode::Play {
         document = document.then(Clip::Greeting.play(base, language));
@@ -129,7 +131,7 @@ mod tests {
     use units::Language;
 
     use super::{answer, thanks, transfer, voicemail};
-    
+
     #[test]
     fn a_call_is_greeted_connected_and_falls_into_voicemail() {
         let base = "https://office.example.org/kol".parse().unwrap();

@@ -132,7 +132,8 @@ impl Greetings {
     fn write(&self, file: &Path, samples: &[i16]) -> Result<(), GreetingError> {
         let failed = |source| GreetingError::File { file: file.to_owned(), source };
         fs::create_dir_all(&self.folder).map_err(failed)?;
-        let bytes = wav::encode_pcm16(samples, 1, SampleRate::HZ_8000).map_err(|error| failed(io::Error::other(error)))?;
+        let bytes =
+            wav::encode_pcm16(samples, 1, SampleRate::HZ_8000).map_err(|error| failed(io::Error::other(error)))?;
         let part = file.with_extension("part");
         fs::write(&part, &bytes).and_then(|()| fs::rename(&part, file)).map_err(failed)?;
         match speech::wav_to_mp3(&bytes) {
@@ -196,5 +197,6 @@ fn read_own(file: &Path) -> Result<Vec<i16>, GreetingError> {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits: Vec<String> = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }

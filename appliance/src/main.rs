@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(RunArgs { config, development }) => commands::run::run(&config, development),
-        Command::Call(arguments) => commands::call::run(arguments),
+        Command::Call(arguments) => commands::call::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Models(command) => commands::models::run(&command),
         Command::Replay(arguments) => commands::replay::run(&arguments),

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use conversation::StreamWatchdog;
 use rand::RngExt as _;
-use store::{Batch, CallOutcome, CallRecord, Calls, CommitError, EncodeError, VoicemailKey, VoicemailRecord, Voicemails};
+use store::{
+    Batch, CallOutcome, CallRecord, Calls, CommitError, EncodeError, VoicemailKey, VoicemailRecord, Voicemails,
+};
 use store::{VoicemailState, WebhookKeys, WebhookRow};
 use telephony::markup::Response;
-use telephony::wire::{Address, CallStatusUpdate, DialResult, IncomingCall, RecordingResult, StreamEnded, StreamEvent};
 use telephony::wire::StreamStatus;
+use telephony::wire::{Address, CallStatusUpdate, DialResult, IncomingCall, RecordingResult, StreamEnded, StreamEvent};
 use telephony::{FieldError, VerifiedWebhook};
 use units::{CallId, Language, Pii};
 

@@ -1,8 +1,8 @@
 //! Sounds of any rate and number of channels, as the telephone and the recognizer want them.
 
+use media::pcm;
 use media::resample::{ResampleError, convert, convert_i16};
 use media::wav::Wav;
-use media::pcm;
 use units::SampleRate;
 
 /// Returns a sound's samples, mixed to one channel at 8 kHz.

@@ -128,9 +128,10 @@ impl Switchboard {
     /// Takes out every call whose stream did not start in time; each is told once.
     pub fn overdue(&self, now: Duration) -> Vec<Caller> {
         let mut inner = self.lock();
-        let due = inner.expected.iter_mut().filter_map(|(call, expected)| {
-            expected.watchdog.handle_timeout(now).then(|| call.clone())
-        });
+        let due = inner
+            .expected
+            .iter_mut()
+            .filter_map(|(call, expected)| expected.watchdog.handle_timeout(now).then(|| call.clone()));
         let calls: Vec<CallId> = due.collect();
         calls.iter().filter_map(|call| inner.forget_expected(call)).collect()
     }

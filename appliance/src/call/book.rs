@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use conversation::{HangupReason, Output, Speaker, TurnLatency, VoicemailReason};
 use receptionist::FormRecord;
-use store::{Batch, CallOutcome, CallRecord, EncodeError, FormKey, FormRow, Forms, TurnKey, TurnLatencies, TurnRow, Turns};
 use store::Weather;
+use store::{
+    Batch, CallOutcome, CallRecord, EncodeError, FormKey, FormRow, Forms, TurnKey, TurnLatencies, TurnRow, Turns,
+};
 use units::{Pii, TurnId};
 
 use super::brain;

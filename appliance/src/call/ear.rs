@@ -18,6 +18,8 @@ use crate::sound;
 const HISTORY: usize = 40 * 8_000;
 /// Longest stretch of a message that is recognized at once: below Whisper's window of 30 s.
 const MAX_STRETCH: SampleCount = SampleCount(20 * 8_000);
+/// Silence put behind a whole message, in samples: longer than the detector's hangover.
+const TAIL: usize = 16_000;
 /// Audio around speech that is recognized with it.
 const MARGIN: SampleCount = SampleCount(2_400);
 
@@ -119,7 +121,7 @@ impl Ear {
         let mut open = None;
         self.hear(samples_8khz);
         // Silence behind the end closes speech that goes on to it.
-        self.hear(&[0; 16_000]);
+        self.hear(&vec![0; TAIL]);
         let end = SampleCount(samples_8khz.len() as u64);
         while let Some(event) = self.poll_event() {
             match event {
@@ -170,9 +172,7 @@ impl Ear {
 fn telephone(event: SpeechEvent) -> Event {
     let halve = |count: SampleCount| SampleCount(count.0 / 2);
     match event {
-        SpeechEvent::Started { at, detected } => {
-            Event::SpeechStarted { at: halve(at), detected: halve(detected) }
-        }
+        SpeechEvent::Started { at, detected } => Event::SpeechStarted { at: halve(at), detected: halve(detected) },
         SpeechEvent::Ended { at, detected } => Event::SpeechEnded { at: halve(at), detected: halve(detected) },
     }
 }

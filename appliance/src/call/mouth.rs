@@ -163,10 +163,6 @@ mod tests {
     }
 
     fn mark(generation: u32, position: u64) -> Piece {
-        Piece::Mark(Mark {
-            generation: Generation(generation),
-            utterance: FIRST,
-            position: SampleCount(position),
-        })
+        Piece::Mark(Mark { generation: Generation(generation), utterance: FIRST, position: SampleCount(position) })
     }
 }

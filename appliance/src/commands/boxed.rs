@@ -59,8 +59,7 @@ impl RunningBox {
         let root = std::env::current_dir()?;
         let folder = root.join(folder);
         let listen = free_address()?;
-        let development =
-            Development { folder: &folder, root: &root, listen, carrier_api_url: Some(&api_url), extra };
+        let development = Development { folder: &folder, root: &root, listen, carrier_api_url: Some(&api_url), extra };
         let file = development.write().with_context(|| format!("cannot write to {}", folder.display()))?;
         let config = Config::load(&file, &Environment::of_process())?;
         let key = config.carrier.auth_tokens.first().context("no key")?.expose().to_owned();

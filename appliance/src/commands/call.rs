@@ -16,9 +16,9 @@ use crate::cli::CallArgs;
 use crate::config::Synthesizer;
 
 /// Places the call, follows it to its end and prints what the caller heard and when.
-pub fn run(arguments: CallArgs) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: &CallArgs) -> anyhow::Result<ExitCode> {
     let target = TargetBox::find(&arguments.target)?;
-    let script = script(&arguments)?;
+    let script = script(arguments)?;
     let synthesizer = target.config.as_ref().map_or_else(Synthesizer::default, |config| config.synthesizer.clone());
     let voice = LocalVoice::of_callers(&synthesizer)?;
     let folder = tempfile_folder(&arguments.output)?;
@@ -52,7 +52,8 @@ fn script(arguments: &CallArgs) -> anyhow::Result<CallScript> {
         }
         (None, Some(path)) => CallScript::of([Step::PlayWav { path: path.clone() }, Step::wait_end()]),
         (None, None) => {
-            let turns = arguments.say.iter().flat_map(|text| [Step::wait_for_agent(), Step::say(text, arguments.language)]);
+            let turns =
+                arguments.say.iter().flat_map(|text| [Step::wait_for_agent(), Step::say(text, arguments.language)]);
             CallScript::of(turns.chain([Step::wait_end()]))
         }
     };
@@ -76,7 +77,9 @@ fn print(report: &CallReport) {
         output::line(format_args!("  {:>8.3}  {:?}", event.at.since_answer().as_secs_f64(), event.what));
     }
     for (number, turn) in report.turns.iter().enumerate() {
-        let ms = |waited: Option<std::time::Duration>| waited.map_or_else(|| "-".to_owned(), |d| format!("{} ms", d.as_millis()));
+        let ms = |waited: Option<std::time::Duration>| {
+            waited.map_or_else(|| "-".to_owned(), |d| format!("{} ms", d.as_millis()))
+        };
         output::line(format_args!(
             "turn {}: {} to the agent's answer, {} to clear",
             number + 1,

@@ -18,7 +18,7 @@ use crate::cli::DemoArgs;
 use crate::config::Synthesizer;
 
 /// Longest wait for the message of the fourth call to be fetched and transcribed.
-const MESSAGE_PATIENCE: Duration = Duration::from_secs(60);
+const MESSAGE_PATIENCE: Duration = Duration::from_mins(1);
 
 /// One call of the demo: what the caller does, and what has to come of it.
 struct Scene {
@@ -153,14 +153,19 @@ fn english() -> CallScript {
 
 fn check_english(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
     let clears = report.stream.as_ref().map_or(0, |stream| stream.clears);
-    let soon = report.turns.iter().filter(|turn| turn.over_agent).all(|turn| {
-        turn.to_clear.is_some_and(|waited| waited <= Duration::from_millis(400))
-    });
+    let soon = report
+        .turns
+        .iter()
+        .filter(|turn| turn.over_agent)
+        .all(|turn| turn.to_clear.is_some_and(|waited| waited <= Duration::from_millis(400)));
     let mut expectations = common(report, kept);
     expectations.extend([
         expect("the agent fell silent when interrupted", clears >= 1),
         expect("it fell silent soon", soon),
-        expect("the box answered in English", kept.call.as_ref().is_some_and(|call| call.language == Language::English)),
+        expect(
+            "the box answered in English",
+            kept.call.as_ref().is_some_and(|call| call.language == Language::English),
+        ),
         expect("the name was understood", field(kept, "name").to_lowercase().contains("david")),
         expect("the number was understood", field(kept, "phone") == "0521234567"),
     ]);
@@ -182,9 +187,7 @@ fn check_silent(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
 
 fn refused() -> CallScript {
     let message = [Step::say("שלום זה דני כהן תחזרו אליי בבקשה", Language::Hebrew), Step::Hangup {}];
-    CallScript::of([])
-        .with_voicemail(message)
-        .with_faults(Faults { refuse_stream: true, ..Faults::default() })
+    CallScript::of([]).with_voicemail(message).with_faults(Faults { refuse_stream: true, ..Faults::default() })
 }
 
 fn check_refused(report: &CallReport, kept: &Kept) -> Vec<Expectation> {

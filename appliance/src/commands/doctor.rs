@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use reqwest::{Client, StatusCode};
@@ -19,6 +19,10 @@ use crate::cli::DoctorArgs;
 
 /// Longest wait for one answer; the carrier itself gives up after 15 s.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
+/// Longest wait for the watchdog: the greeting, six seconds, and some.
+const WATCHDOG_PATIENCE: Duration = Duration::from_secs(45);
+/// Time between two looks at the box.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long the test caller stays on the line.
 const TEST_CALL: Duration = Duration::from_secs(6);
 
@@ -63,6 +67,7 @@ async fn examine(target: &TargetBox, with_calls: bool) -> anyhow::Result<Vec<Che
     checks.push(doctor.stream_status().await);
     if with_calls {
         checks.extend(calls(target).await?);
+        checks.push(doctor.watchdog().await);
     }
     Ok(checks)
 }
@@ -88,7 +93,12 @@ impl Doctor<'_> {
 
     async fn version(&self) -> Check {
         let (passed, found) = self.get("/version", |text| text.contains("\"app\":\"kolbox\"")).await;
-        Check { name: "version", passed, found, remedy: "another program answers at this address; check http.public_url" }
+        Check {
+            name: "version",
+            passed,
+            found,
+            remedy: "another program answers at this address; check http.public_url",
+        }
     }
 
     async fn greetings(&self) -> Vec<Check> {
@@ -111,7 +121,12 @@ impl Doctor<'_> {
             Ok(status) => (status == StatusCode::FORBIDDEN, format!("answered {status}")),
             Err(error) => (false, short(&error)),
         };
-        Check { name: "strangers are refused", passed, found, remedy: "something before the box answers for it; expected 403" }
+        Check {
+            name: "strangers are refused",
+            passed,
+            found,
+            remedy: "something before the box answers for it; expected 403",
+        }
     }
 
     async fn answer(&self) -> Check {
@@ -141,8 +156,37 @@ impl Doctor<'_> {
         Check { name: "stream status is 204", passed, found, remedy: "something before the box changes the answer" }
     }
 
+    /// Answers a call whose stream never comes, and waits until the box notices.
+    async fn watchdog(&self) -> Check {
+        let before = self.redirects().await;
+        let answered = self.post("/webhook/incoming_call", &self.incoming()).await.is_ok();
+        let began = Instant::now();
+        let mut passed = false;
+        while answered && !passed && began.elapsed() < WATCHDOG_PATIENCE {
+            tokio::time::sleep(LOOK_EVERY).await;
+            passed = self.redirects().await > before;
+        }
+        let found = if passed {
+            format!("noticed after {} s", began.elapsed().as_secs())
+        } else {
+            format!("not noticed in {} s", WATCHDOG_PATIENCE.as_secs())
+        };
+        let remedy = "a call whose stream never starts stays silent; is carrier.stream_start very long?";
+        Check { name: "watchdog sends to voicemail", passed, found, remedy }
+    }
+
+    /// Returns how often the box's watchdog acted so far.
+    async fn redirects(&self) -> u64 {
+        let url = self.target.url.webhook("/metrics");
+        let Ok(response) = self.client.get(url).send().await else { return 0 };
+        let text = response.text().await.unwrap_or_default();
+        let value = text.lines().find_map(|line| line.strip_prefix("kolbox_watchdog_redirects_total "));
+        value.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
+    }
+
     fn incoming(&self) -> Params {
-        let account = self.target.account_sid.clone().unwrap_or_else(|| "AC00000000000000000000000000000000".to_owned());
+        let account =
+            self.target.account_sid.clone().unwrap_or_else(|| "AC00000000000000000000000000000000".to_owned());
         Params::new()
             .with("CallSid", "CAdoctor")
             .with("AccountSid", account)

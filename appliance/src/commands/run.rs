@@ -58,8 +58,7 @@ fn development_config() -> anyhow::Result<std::path::PathBuf> {
     let root = std::env::current_dir().context("there is no current folder")?;
     let folder = root.join(DEVELOPMENT_FOLDER);
     let listen = SocketAddr::from(([127, 0, 0, 1], 8_080));
-    let development =
-        Development { folder: &folder, root: &root, listen, carrier_api_url: None, extra: "" };
+    let development = Development { folder: &folder, root: &root, listen, carrier_api_url: None, extra: "" };
     let file = development.write().with_context(|| format!("cannot write to {}", folder.display()))?;
     tracing::info!(file = %file.display(), "development configuration");
     Ok(file)

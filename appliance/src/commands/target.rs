@@ -22,7 +22,9 @@ impl TargetBox {
     /// Finds the box that the arguments name. A configuration is needed only for what the arguments leave out.
     pub(super) fn find(target: &Target) -> anyhow::Result<Self> {
         let key = target.auth_token_file.as_ref().map(|file| {
-            fs::read_to_string(file).map(|text| Secret::new(&text)).with_context(|| format!("cannot read {}", file.display()))
+            fs::read_to_string(file)
+                .map(|text| Secret::new(&text))
+                .with_context(|| format!("cannot read {}", file.display()))
         });
         let key = key.transpose()?;
         let url = target.url.as_deref().map(str::parse::<PublicUrl>).transpose().context("--url")?;

@@ -77,9 +77,10 @@ fn print_form(form: &serde_json::Value) {
 pub(super) fn plain(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Object(object) => {
-            object.get("text").or_else(|| object.get("value")).or_else(|| object.values().last()).map(plain).unwrap_or_default()
-        }
-        other => other.to_string(),
+        serde_json::Value::Object(object) => object.get("value").map(plain).unwrap_or_default(),
+        serde_json::Value::Array(_)
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Null
+        | serde_json::Value::Number(_) => value.to_string(),
     }
 }

@@ -76,8 +76,8 @@ impl Config {
     ///
     /// Relative paths of the file are relative to the current folder, as with any program.
     pub fn load(file: &Path, environment: &Environment) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
         let mut config = Self::parse(file, &text)?;
         config.apply(file, environment)?;
         Ok(config)
@@ -177,4 +177,3 @@ fn is_origin(origin: &str) -> bool {
     let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', ' ', '*']))
 }
-

@@ -15,7 +15,8 @@ use crate::health::Readiness;
 #[derive(Debug, Serialize)]
 pub(super) struct Version {
     app: &'static str,
-    version: &'static str,
+    #[serde(rename = "version")]
+    release: &'static str,
     commit: &'static str,
     build_time: &'static str,
     deploy_id: String,
@@ -44,7 +45,7 @@ pub(super) async fn readyz(State(parts): State<Arc<Parts>>) -> Json<Readiness> {
 pub(super) async fn version(State(parts): State<Arc<Parts>>) -> Json<Version> {
     Json(Version {
         app: "kolbox",
-        version: env!("CARGO_PKG_VERSION"),
+        release: env!("CARGO_PKG_VERSION"),
         commit: env!("KOLBOX_COMMIT"),
         build_time: env!("KOLBOX_BUILD_TIME"),
         deploy_id: parts.deploy_id.clone(),

@@ -26,7 +26,8 @@ pub struct RateLimit {
 impl RateLimit {
     /// Makes a limit of `per_second` requests on average.
     pub fn new(per_second: NonZeroU32) -> Self {
-        let quota = Quota::per_second(per_second).allow_burst(per_second.saturating_mul(NonZeroU32::MIN.saturating_add(1)));
+        let quota =
+            Quota::per_second(per_second).allow_burst(per_second.saturating_mul(NonZeroU32::MIN.saturating_add(1)));
         Self { limiter: RateLimiter::hashmap(quota) }
     }
 

@@ -50,7 +50,13 @@ pub(super) async fn with_token(
 }
 
 /// Answers the handshake, or refuses it.
-fn open(parts: Arc<Parts>, path: &str, token: Option<String>, headers: &HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+fn open(
+    parts: Arc<Parts>,
+    path: &str,
+    token: Option<String>,
+    headers: &HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     let signature = headers.get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok());
     let is_asked = parts.config.carrier.stream_signature == StreamSignature::Required;
     if signature.is_some() || is_asked {
@@ -141,18 +147,14 @@ async fn admit(
 
 /// Returns the text frames of a socket. A binary frame is handed on as an empty text, which no frame is, so that it is
 /// counted and ignored like any other malformed one.
-fn text_frames(
-    stream: stream::SplitStream<WebSocket>,
-) -> impl stream::Stream<Item = String> {
-    stream
-        .take_while(|message| future::ready(message.is_ok()))
-        .filter_map(|message| {
-            future::ready(match message {
-                Ok(Message::Text(text)) => Some(text.as_str().to_owned()),
-                Ok(Message::Binary(_)) => Some(String::new()),
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) | Err(_) => None,
-            })
+fn text_frames(stream: stream::SplitStream<WebSocket>) -> impl stream::Stream<Item = String> {
+    stream.take_while(|message| future::ready(message.is_ok())).filter_map(|message| {
+        future::ready(match message {
+            Ok(Message::Text(text)) => Some(text.as_str().to_owned()),
+            Ok(Message::Binary(_)) => Some(String::new()),
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) | Err(_) => None,
         })
+    })
 }
 
 async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {

@@ -16,6 +16,9 @@ use crate::app::Parts;
 use crate::reception::{self, ReceptionError};
 use crate::switchboard::Answer;
 
+/// What keeps every cache from keeping an answer.
+const NO_STORE: &str = "no-store, no-cache, must-revalidate, max-age=0";
+
 /// A request that the carrier signed. There is no other way to get at its parameters.
 pub(super) struct Verified(VerifiedWebhook);
 
@@ -81,7 +84,6 @@ pub(super) async fn stream_status(
         });
         drop(response.await);
     }
-    const NO_STORE: &str = "no-store, no-cache, must-revalidate, max-age=0";
     (StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, NO_STORE), (header::PRAGMA, "no-cache")])
 }
 

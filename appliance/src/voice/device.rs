@@ -4,8 +4,10 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use speech::{BoxError, CacheConfig, CachedSynthesizer, Diacritizer, EspeakConfig, EspeakSynthesizer, EspeakVoice, PromptCache,
-    Recognizer};
+use speech::{
+    BoxError, CacheConfig, CachedSynthesizer, Diacritizer, EspeakConfig, EspeakSynthesizer, EspeakVoice, PromptCache,
+    Recognizer,
+};
 use speech_onnx::{Nakdimon, Runtime, SessionSettings, WhisperOptions, WhisperRecognizer};
 
 use crate::config;
@@ -59,8 +61,8 @@ impl Device {
     pub fn synthesizer(&self, kind: VoiceKind) -> Result<EspeakSynthesizer, BoxError> {
         let mut config = self.espeak.clone();
         if kind == VoiceKind::Caller {
-            config.hebrew = caller(config.hebrew, "he+m3");
-            config.english = caller(config.english, "en-gb+m3");
+            config.hebrew = caller(&config.hebrew, "he+m3");
+            config.english = caller(&config.english, "en-gb+m3");
         }
         Ok(EspeakSynthesizer::new(config, self.diacritizer()))
     }
@@ -91,7 +93,6 @@ impl Device {
 }
 
 /// Returns a voice of another speaker, at an unhurried speed.
-fn caller(voice: EspeakVoice, name: &str) -> EspeakVoice {
-    EspeakVoice { name: name.to_owned(), speed: voice.speed.min(150), ..voice }
+fn caller(voice: &EspeakVoice, name: &str) -> EspeakVoice {
+    EspeakVoice { name: name.to_owned(), speed: voice.speed.min(150), ..voice.clone() }
 }
-

@@ -26,11 +26,27 @@ pub(super) async fn conversations(running: &RunningBox) -> anyhow::Result<Vec<Ro
         to_agent.extend(report.turns.iter().filter_map(|turn| turn.to_agent));
     }
     Ok(vec![
-        Row::new("caller starts to speak -> clear, as the carrier sees it, p50", percentile_ms(&mut to_clear, 0.5), "ms"),
-        Row::new("caller starts to speak -> clear, as the carrier sees it, max", percentile_ms(&mut to_clear, 1.0), "ms")
-            .at_most(150.0),
-        Row::new("caller's last word -> agent heard, endpointing included, p50", percentile_ms(&mut to_agent, 0.5), "ms"),
-        Row::new("caller's last word -> agent heard, endpointing included, p95", percentile_ms(&mut to_agent, 0.95), "ms"),
+        Row::new(
+            "caller starts to speak -> clear, as the carrier sees it, p50",
+            percentile_ms(&mut to_clear, 0.5),
+            "ms",
+        ),
+        Row::new(
+            "caller starts to speak -> clear, as the carrier sees it, max",
+            percentile_ms(&mut to_clear, 1.0),
+            "ms",
+        )
+        .at_most(150.0),
+        Row::new(
+            "caller's last word -> agent heard, endpointing included, p50",
+            percentile_ms(&mut to_agent, 0.5),
+            "ms",
+        ),
+        Row::new(
+            "caller's last word -> agent heard, endpointing included, p95",
+            percentile_ms(&mut to_agent, 0.95),
+            "ms",
+        ),
     ])
 }
 
