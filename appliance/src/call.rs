@@ -17,7 +17,7 @@ use conversation::{Call, Confidence, Failure, Input, Mark, Output, Stage};
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use receptionist::Receptionist;
 use speech::{Job, RecognizeError, SynthesizeError};
-use store::Batch;
+use store::{Batch, CallOutcome};
 use telephony::StreamId;
 use telephony::stream::{IgnoreReason, InboundFrame, OutboundFrame, StreamGuard, Verdict, write_media};
 use tokio::sync::mpsc;
@@ -31,7 +31,7 @@ use self::mouth::{Mouth, Piece};
 use crate::app::Parts;
 use crate::metrics::ReasonLabel;
 use crate::reception;
-use crate::switchboard::{Caller, Ending};
+use crate::switchboard::Caller;
 use crate::voice::{Heard, Spoken};
 
 /// Results of engines that may wait for the call's task.
@@ -478,7 +478,7 @@ impl Line {
         self.parts.switchboard.end(&call, ending, self.book.language());
         let lasted = self.started.elapsed();
         let outcome = self.book.outcome();
-        self.parts.metrics.calls.get_or_create(&ReasonLabel { reason: outcome_word(ending) }).inc();
+        self.parts.metrics.calls.get_or_create(&ReasonLabel { reason: outcome_word(outcome) }).inc();
         let mut batch = Batch::new();
         let form = self.receptionist.record();
         let put = self
@@ -534,11 +534,18 @@ fn ignored_word(reason: IgnoreReason) -> &'static str {
     }
 }
 
-fn outcome_word(ending: Ending) -> &'static str {
-    match ending {
-        Ending::HangUp => "hang_up",
-        Ending::Voicemail => "voicemail",
-        Ending::Transfer => "transfer",
+fn outcome_word(outcome: CallOutcome) -> &'static str {
+    match outcome {
+        CallOutcome::Completed => "hang_up",
+        CallOutcome::Voicemail => "voicemail",
+        CallOutcome::Transferred => "transfer",
+        CallOutcome::CallerHungUp => "caller_hung_up",
+        CallOutcome::Silent => "silent",
+        CallOutcome::InProgress
+        | CallOutcome::Refused
+        | CallOutcome::Failed
+        | CallOutcome::Interrupted
+        | CallOutcome::Unknown => "other",
     }
 }
 

@@ -109,9 +109,14 @@ impl Book {
         batch.put_call(&self.record)
     }
 
-    /// Returns how the call goes on when the stream is over.
+    /// Returns how the call goes on when the stream is over. A stream that ended before anything was decided may have
+    /// left a caller on the line, who is asked for a message; the carrier asks nothing for one who hung up.
     pub(super) fn ending(&self) -> Ending {
-        self.ending.unwrap_or(Ending::HangUp)
+        match (self.ending, self.hangup) {
+            (Some(ending), _) => ending,
+            (None, Some(_)) => Ending::HangUp,
+            (None, None) => Ending::Voicemail,
+        }
     }
 
     /// Returns how the call ended.
