@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +14,7 @@ use store::{OpenReport, Recordings, Store, StoreConfig};
 use telephony::{AuthKey, Verifier};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use units::Language;
@@ -32,6 +34,10 @@ use crate::{voicemail, watchdog};
 
 /// Longest wait for calls to end when the program is told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
+/// How long after the last stream the carrier is still answered: it asks how the call goes on within a second.
+const LAST_QUESTIONS: Duration = Duration::from_secs(2);
+/// Longest wait for requests under way when nothing new is taken any more.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// Free space that recordings leave on the disk, in bytes.
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 /// Call logs kept; about 100 kB each without audio.
@@ -187,13 +193,18 @@ impl App {
         workers.spawn(watchdog::run(Arc::clone(&parts)));
         workers.spawn(voicemail::run(Arc::clone(&parts), requests));
         let router = server::router(&parts);
-        let stopping = parts.shutdown.clone();
+        let closing = CancellationToken::new();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let server = axum::serve(listener, service).with_graceful_shutdown(stopping.cancelled_owned());
+        let server = axum::serve(listener, service).with_graceful_shutdown(closing.clone().cancelled_owned());
+        let mut server = pin!(server.into_future());
         let served = tokio::select! {
-            served = server.into_future() => served.context("the listener failed"),
-            () = drained(&parts) => Ok(()),
+            served = &mut server => served,
+            () = drained(&parts) => {
+                closing.cancel();
+                timeout(LAST_ANSWERS, server).await.unwrap_or(Ok(()))
+            }
         };
+        let served = served.context("the listener failed");
         parts.shutdown.cancel();
         while workers.join_next().await.is_some() {}
         tracing::info!("stopped");
@@ -201,13 +212,18 @@ impl App {
     }
 }
 
-/// Waits until the program shall stop and its calls are over, or have had long enough.
+/// Waits until the program shall stop and its calls are over, or have had long enough. New calls are answered
+/// meanwhile, by voicemail, and so is the carrier when it asks how a call goes on whose stream has just ended.
 async fn drained(parts: &Parts) {
     parts.shutdown.cancelled().await;
     parts.tasks.close();
-    if tokio::time::timeout(DRAIN, parts.tasks.wait()).await.is_err() {
+    if parts.tasks.is_empty() {
+        return;
+    }
+    if timeout(DRAIN, parts.tasks.wait()).await.is_err() {
         tracing::warn!(calls = parts.switchboard.on_line(), "calls did not end in time");
     }
+    sleep(LAST_QUESTIONS).await;
 }
 
 fn verifier(tokens: &[Secret]) -> anyhow::Result<Verifier> {
