@@ -1,0 +1,19 @@
+//! Bad input, broken parts and whole calls against a box in this process: each time the box lives on, keeps what it
+//! acknowledged and tells how it is.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::float_cmp,
+    reason = "helpers of tests fail like tests and say what they skip; counters are whole numbers"
+)]
+
+mod broken;
+mod calls;
+mod keeping;
+mod pages;
+mod privacy;
+mod rest;
+mod streams;
+mod voicemail;
+mod webhooks;

@@ -1,0 +1,160 @@
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use e2e::{BoxOptions, PhraseBook, TestBox, wait_until};
+use store::CallOutcome;
+use telephony::Params;
+use testcall::{CallScript, CallerVoice as _, Faults, Happened, Pace, Step, new_call_id};
+use units::{CallId, Language};
+
+use crate::rest::Rest;
+
+const MESSAGE: &str = "please call me back about the flat";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_stream_leads_to_a_message_that_is_fetched_kept_and_written_down() {
+    let book = PhraseBook::new(&[MESSAGE]);
+    let target = TestBox::start(BoxOptions::understanding(&book).pace(Pace::Times(8))).await.unwrap();
+    let faults = Faults { refuse_stream: true, ..Faults::default() };
+    let script = CallScript::default().with_voicemail([Step::say(MESSAGE, Language::English)]).with_faults(faults);
+    let report = target.call(&script).await.unwrap();
+    assert_eq!(report.count(|what| *what == Happened::RecordStarted), 1, "{:?}", report.events);
+    let call: CallId = report.call_sid.parse().unwrap();
+    let message = wait_until("the transcript of the message", async || {
+        target.messages().ok()?.into_iter().find(|message| message.transcript.is_some())
+    })
+    .await
+    .unwrap();
+    assert_eq!(message.key.call, call);
+    assert_eq!(message.transcript.unwrap().reveal(), MESSAGE);
+    assert!(message.duration_ms >= 1_500, "{} ms", message.duration_ms);
+    let file = target.parts.archive.recordings().unwrap().path(&message.recording.unwrap());
+    assert!(std::fs::read(file).unwrap().starts_with(b"RIFF"));
+    assert_eq!(target.record(&call).unwrap().unwrap().outcome, CallOutcome::Voicemail);
+    assert_eq!(target.figure("kolbox_voicemails_total").await.unwrap(), 1.0);
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_thanked_for_without_a_recording_and_kept_only_with_one() {
+    let target = TestBox::start(BoxOptions::default()).await.unwrap();
+    let call = new_call_id();
+    target.ring(&call).await.unwrap();
+    let answer = target.post("/webhook/handle_recording", &result_of(&call)).await.unwrap();
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().contains("thanks_en.wav") && answer.text().contains("Hangup"), "{}", answer.text());
+    assert!(target.messages().unwrap().is_empty());
+    assert!(target.is_well().await.unwrap());
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_told_twice_is_kept_once_even_by_another_request_and_after_a_restart() {
+    let rest = Rest::start([], vec![0; 8_000]).await;
+    let url = rest.url.clone();
+    let options = BoxOptions::default().configured(move |config| config.carrier.api_url = url);
+    let target = TestBox::start(options).await.unwrap();
+    let call = new_call_id();
+    let result = result_of(&call)
+        .with("RecordingSid", "RE01")
+        .with("RecordingUrl", rest.recording_url("RE01"))
+        .with("RecordingDuration", "1");
+    for _ in 0..2 {
+        assert_eq!(target.post("/webhook/handle_recording", &result).await.unwrap().status, 200);
+    }
+    let folder = target.stop().await.unwrap();
+    let target = TestBox::start(BoxOptions::default().on(folder)).await.unwrap();
+    assert_eq!(target.post("/webhook/handle_recording", &result).await.unwrap().status, 200);
+    assert_eq!(target.messages().unwrap().len(), 1);
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_recording_is_kept_with_an_empty_transcript() {
+    let rest = Rest::start([], Vec::new()).await;
+    let target = with_message(&rest).await;
+    let message = wait_until("the empty message", async || {
+        target.messages().ok()?.into_iter().find(|message| message.transcript.is_some())
+    })
+    .await
+    .unwrap();
+    assert_eq!((message.transcript.unwrap().reveal().as_str(), message.duration_ms), ("", 0));
+    assert!(target.is_well().await.unwrap());
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_that_is_not_there_yet_is_asked_for_again_until_it_is() {
+    let book = PhraseBook::new(&[MESSAGE]);
+    let samples = book.speak(MESSAGE, Language::English).unwrap();
+    let rest = Rest::start([StatusCode::NOT_FOUND, StatusCode::NOT_FOUND], samples).await;
+    let target = with_message(&rest).await;
+    wait_until("the message", async || {
+        target.messages().ok()?.into_iter().find(|message| message.recording.is_some())
+    })
+    .await
+    .unwrap();
+    assert_eq!(rest.seen().iter().filter(|(method, ..)| *method == Method::GET).count(), 3);
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_at_a_foreign_address_is_never_asked_for() {
+    let rest = Rest::start([], vec![0; 800]).await;
+    let stranger = Rest::start([], vec![0; 800]).await;
+    let url = rest.url.clone();
+    let options = BoxOptions::default().configured(move |config| config.carrier.api_url = url);
+    let target = TestBox::start(options).await.unwrap();
+    for (sid, address) in [("RE01", stranger.recording_url("RE01")), ("RE02", rest.recording_url("RE02"))] {
+        let result = result_of(&new_call_id()).with("RecordingSid", sid).with("RecordingUrl", address);
+        assert_eq!(target.post("/webhook/handle_recording", &result).await.unwrap().status, 200);
+    }
+    wait_until("the message at the right address", async || {
+        target.messages().ok()?.into_iter().find(|message| message.recording.is_some())
+    })
+    .await
+    .unwrap();
+    assert_eq!((stranger.seen().len(), rest.seen().len()), (0, 1));
+    assert_eq!(target.messages().unwrap().len(), 2, "what was acknowledged stays on record");
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_never_starts_is_sent_to_voicemail_over_the_rest_interface() {
+    let rest = Rest::start([], Vec::new()).await;
+    let url = rest.url.clone();
+    let options = BoxOptions::default().configured(move |config| {
+        config.carrier.api_url = url;
+        config.carrier.stream_start = Duration::from_millis(200);
+    });
+    let target = TestBox::start(options).await.unwrap();
+    let call = new_call_id();
+    let answer = target.ring(&call).await.unwrap();
+    let token = answer.token().unwrap();
+    let (method, path, body) = wait_until("the redirect", async || rest.seen().first().cloned()).await.unwrap();
+    assert_eq!((method, path), (Method::POST, format!("/2010-04-01/Accounts/{}/Calls/{call}.json", e2e::ACCOUNT)));
+    let form = Params::parse(body.as_bytes()).unwrap();
+    assert!(form.first("Twiml").unwrap().contains("<Record"), "{form:?}");
+    assert_eq!(target.figure("kolbox_watchdog_redirects_total").await.unwrap(), 1.0);
+    let mut late = e2e::Socket::plain(&target).await.unwrap();
+    late.start(&call, Some(&token)).await.unwrap();
+    assert_eq!(late.closed().await.unwrap(), Some(1_008), "a stream that comes later is not let in");
+    assert!(target.is_well().await.unwrap());
+    target.stop().await.unwrap();
+}
+
+/// Starts a box that was told of a message at `rest`.
+async fn with_message(rest: &Rest) -> TestBox {
+    let url = rest.url.clone();
+    let options = BoxOptions::default().configured(move |config| config.carrier.api_url = url);
+    let target = TestBox::start(options).await.unwrap();
+    let call = new_call_id();
+    target.ring(&call).await.unwrap();
+    let result = result_of(&call).with("RecordingSid", "RE01").with("RecordingUrl", rest.recording_url("RE01"));
+    assert_eq!(target.post("/webhook/handle_recording", &result).await.unwrap().status, 200);
+    target
+}
+
+fn result_of(call: &CallId) -> Params {
+    Params::new().with("CallSid", call.as_str()).with("AccountSid", e2e::ACCOUNT).with("From", "+972500000001")
+}
