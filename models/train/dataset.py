@@ -168,8 +168,9 @@ class Source:
         track = [np.zeros(int(random_.uniform(0, 0.6) * RATE_HZ), dtype=np.float32)]
         for part in parts:
             samples = part.samples.astype(np.float32)
-            if random_.random() < 0.5:
-                samples = augment.change_speed(samples, random_.uniform(0.9, 1.1))
+            if random_.random() < 0.7:  # other vocal tracts: mostly like the voice's own, now and then much shorter
+                factor = random_.uniform(0.9, 1.1) if random_.random() < 0.65 else random_.uniform(1.08, 1.3)
+                samples = augment.change_speed(samples, factor)
             track += [samples, np.zeros(int(random_.uniform(0.12, 0.7) * RATE_HZ), dtype=np.float32)]
         track[-1] = track[-1][: int(random_.uniform(0, 0.6) * RATE_HZ)]
         return np.concatenate(track), text, first.language

@@ -29,7 +29,7 @@ import features
 import heldout
 from export import Session
 
-STEP = 50  # frames: the window is the audio rounded up to half a second
+SHORTEST = 50  # frames: the window is the audio as it is, but at least half a second
 TOKENS_PER_SECOND = 12
 
 
@@ -60,17 +60,18 @@ class Listener:
 
     def mel(self, samples: np.ndarray, frames: int | None = None) -> np.ndarray:
         mel, silence = features.features(samples)
-        return features.pad(mel, silence, frames or max(STEP, -(-mel.shape[1] // STEP) * STEP))
+        return features.pad(mel, silence, frames or max(SHORTEST, mel.shape[1]))
 
-    def hear(self, samples: np.ndarray, language: str, frames: int | None = None) -> tuple[str, float, float]:
-        """(text, probability of no speech, milliseconds without the features)."""
+    def hear(self, samples: np.ndarray, language: str, frames: int | None = None) -> tuple[str, float, str, float]:
+        """(text, probability of no speech, the likelier language, milliseconds without the features)."""
         mel = self.mel(samples, frames)
         began = time.perf_counter()
         limit = int(len(samples) / 8_000 * TOKENS_PER_SECOND) + 10
         tokens, first = self.session.greedy(mel, self.prompt(language), self.id("<|endoftext|>"), limit)
         took = (time.perf_counter() - began) * 1_000
         share = np.exp(first - first.max())
-        return self.tokenizer.decode(tokens).strip(), float(share[self.id("<|nospeech|>")] / share.sum()), took
+        likelier = "he" if first[self.id("<|he|>")] > first[self.id("<|en|>")] else "en"
+        return self.tokenizer.decode(tokens).strip(), float(share[self.id("<|nospeech|>")] / share.sum()), likelier, took
 
 
 def read_set(folder: pathlib.Path):
@@ -93,10 +94,10 @@ def main() -> None:
     listener = Listener(arguments.folder, arguments.suffix)
     score: dict[str, list[int]] = {}
     noise: dict[str, list[int]] = {}
-    took, silent, spoken, shown = [], [], [], 0
+    took, silent, spoken, told, shown = [], [], [], [], 0
     for file, language, kind, text, samples in read_set(arguments.set):
         for tongue in ["he", "en"] if language == "none" else [language]:
-            heard, no_speech, milliseconds = listener.hear(samples, tongue, arguments.frames)
+            heard, no_speech, likelier, milliseconds = listener.hear(samples, tongue, arguments.frames)
             took.append(milliseconds)
             wrong = distance(words(text), words(heard))
             if language == "none":
@@ -105,6 +106,7 @@ def main() -> None:
             else:
                 score.setdefault(f"{language} {kind}", []).append([wrong, len(words(text)), int(wrong == 0)])
                 spoken.append(no_speech)
+                told.append(likelier == language)
             if wrong and shown < arguments.errors:
                 shown += 1
                 print(f"  {file}: {text!r} heard {heard!r} p(nospeech) {no_speech:.3f}")
@@ -121,6 +123,8 @@ def main() -> None:
         print(f"without speech {clips:4} decodes (each clip as Hebrew and as English)  empty {empty / clips * 100:.2f} %  {detail}")
         result["no_speech"] = {"above_0.5_without_speech": round(float(np.mean(np.array(silent) > 0.5)), 4), "above_0.5_with_speech": round(float(np.mean(np.array(spoken) > 0.5)), 4)}
         print(f"p(nospeech) > 0.5: {result['no_speech']}")
+    result["language"] = {"told": sum(told), "clips": len(told)}
+    print(f"language told from the first position: {sum(told)}/{len(told)}")
     result["milliseconds"] = {"median": round(statistics.median(took), 1), "p95": round(float(np.percentile(took, 95)), 1)}
     print(f"encoder + decoder, one thread: median {result['milliseconds']['median']} ms, p95 {result['milliseconds']['p95']} ms per clip")
     if arguments.json:

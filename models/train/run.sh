@@ -2,7 +2,7 @@
 # Makes models/receptionist-mini from nothing: environment, clips, training, export, held-out figures, card.
 #
 #   models/train/run.sh                                everything: an hour or more on 2 cores
-#   SCALE=1 OUT=/tmp/mini models/train/run.sh          one hundredth of the steps, to see every part run
+#   SCALE=1 OUT=work/try models/train/run.sh          one hundredth of the steps, to see every part run
 #
 # ../shared (recordings and noise with permissive licences) is used where it is present; without it the run says so and goes on.
 set -euo pipefail
