@@ -151,13 +151,30 @@ pub async fn handle_recording(parts: &Parts, webhook: &VerifiedWebhook) -> Resul
 }
 
 /// Notes how a call stands for the carrier; a call that is over is no longer waited for.
-pub fn call_status(parts: &Parts, webhook: &VerifiedWebhook) -> Result<(), ReceptionError> {
+pub async fn call_status(parts: &Parts, webhook: &VerifiedWebhook) -> Result<(), ReceptionError> {
     let update = CallStatusUpdate::read(webhook)?;
     tracing::debug!(call_id = %update.call_id, status = ?update.status, "call status");
     if update.status.is_final() {
         parts.switchboard.forget(&update.call_id);
+        if !parts.switchboard.is_on_line(&update.call_id) {
+            close_record(parts, &update.call_id).await?;
+        }
     }
     Ok(())
+}
+
+/// Notes that a call is over that had no stream and left no message. A call on the line notes that itself.
+async fn close_record(parts: &Parts, call: &CallId) -> Result<(), ReceptionError> {
+    let id = call.clone();
+    let known = parts.archive.blocking(move |archive| archive.store()?.get::<Calls>(&id).ok().flatten()).await;
+    let Some(mut record) = known.flatten().filter(|record| record.outcome == CallOutcome::InProgress) else {
+        return Ok(());
+    };
+    record.outcome = CallOutcome::CallerHungUp;
+    record.duration_ms = Some(parts.clock.wall_ms().saturating_sub(record.started_wall_ms));
+    let mut batch = Batch::new();
+    batch.put_call(&record)?;
+    parts.archive.commit(batch).await.map_err(ReceptionError::NotKept)
 }
 
 /// Notes how a media stream stands for the carrier. A stream that failed is the only place its reason is seen.

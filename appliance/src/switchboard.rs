@@ -147,6 +147,11 @@ impl Switchboard {
         self.lock().forget_expected(call).is_some()
     }
 
+    /// Returns whether `call` is on the line.
+    pub fn is_on_line(&self, call: &CallId) -> bool {
+        self.lock().on_line.contains_key(call)
+    }
+
     /// Returns how many calls are on the line.
     pub fn on_line(&self) -> usize {
         self.lock().on_line.len()

@@ -50,11 +50,17 @@ impl IntoResponse for Refused {
 }
 
 pub(super) async fn incoming_call(State(parts): State<Arc<Parts>>, webhook: Verified) -> Response {
-    answer_once(&parts, &webhook.0, async |webhook| reception::incoming_call(&parts, webhook).await).await
+    to_the_end(Arc::clone(&parts), async move {
+        answer_once(&parts, &webhook.0, async |webhook| reception::incoming_call(&parts, webhook).await).await
+    })
+    .await
 }
 
 pub(super) async fn handle_recording(State(parts): State<Arc<Parts>>, webhook: Verified) -> Response {
-    answer_once(&parts, &webhook.0, async |webhook| reception::handle_recording(&parts, webhook).await).await
+    to_the_end(Arc::clone(&parts), async move {
+        answer_once(&parts, &webhook.0, async |webhook| reception::handle_recording(&parts, webhook).await).await
+    })
+    .await
 }
 
 pub(super) async fn stream_ended(State(parts): State<Arc<Parts>>, webhook: Verified) -> Response {
@@ -66,8 +72,11 @@ pub(super) async fn transfer_ended(State(parts): State<Arc<Parts>>, webhook: Ver
 }
 
 pub(super) async fn call_status(State(parts): State<Arc<Parts>>, webhook: Verified) -> Response {
-    answer_once(&parts, &webhook.0, async |webhook| {
-        reception::call_status(&parts, webhook).map(|()| markup::Response::new())
+    to_the_end(Arc::clone(&parts), async move {
+        answer_once(&parts, &webhook.0, async |webhook| {
+            reception::call_status(&parts, webhook).await.map(|()| markup::Response::new())
+        })
+        .await
     })
     .await
 }
@@ -87,6 +96,15 @@ pub(super) async fn stream_status(
     (StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, NO_STORE), (header::PRAGMA, "no-cache")])
 }
 
+/// Does `work` to its end, also when the carrier has hung up on the request: half of it would leave a message that is
+/// kept but not fetched, and a repetition that waits for an answer nobody gives.
+async fn to_the_end(parts: Arc<Parts>, work: impl Future<Output = Response> + Send + 'static) -> Response {
+    parts.tasks.spawn(work).await.unwrap_or_else(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "a webhook ended in a bug");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    })
+}
+
 /// Answers a webhook with what `work` says; a repetition is answered the same without work.
 async fn answer_once(
     parts: &Parts,
@@ -102,10 +120,11 @@ async fn answer_once(
                 parts.metrics.webhook(route, "duplicate");
                 return document(answer);
             }
-            // The first is about to be answered; the carrier takes whichever it gets and asks again if it must.
+            // The first is about to be answered, but the carrier waits for this one. It asks again after a 5xx.
             Seen::Running => {
                 parts.metrics.webhook(route, "duplicate");
-                return (StatusCode::CONFLICT, "this request is being answered\n").into_response();
+                let again = [(header::RETRY_AFTER, "1")];
+                return (StatusCode::SERVICE_UNAVAILABLE, again, "this request is being answered\n").into_response();
             }
         }
     }
