@@ -113,9 +113,9 @@ mod tests {
             for sample in book.speak(text, Language::English).unwrap() {
                 audio.extend([f32::from(sample) / 32_768.0; 2]);
             }
-            audio.extend([0.0; 8_000]);
+            audio.extend(std::iter::repeat_n(0.0, 8_000));
         }
         assert_eq!(book.understand(&audio), "about a flat good bye now");
-        assert_eq!(book.understand(&[0.0; 16_000]), "");
+        assert_eq!(book.understand(&vec![0.0; 16_000]), "");
     }
 }

@@ -54,10 +54,13 @@ label = { en = "Reason" }
 prompt = { en = "What is it about?" }
 "#;
 
+/// A change of the configuration.
+type Change = Box<dyn FnOnce(&mut Config) + Send>;
+
 /// What a box is started with.
 pub struct BoxOptions {
     engines: Engines,
-    configure: Vec<Box<dyn FnOnce(&mut Config) + Send>>,
+    configure: Vec<Change>,
     pace: Pace,
     voice: Arc<dyn CallerVoice>,
     folder: Option<TempDir>,
@@ -153,11 +156,9 @@ impl Answer {
     /// Returns the one-time token of the stream that the answer connects, if it does.
     pub fn token(&self) -> Option<String> {
         let document = markup::read(&self.text()).ok()?;
-        document.verbs.into_iter().find_map(|verb| match verb {
-            Verb::Connect(connect) => {
-                connect.stream.parameters.into_iter().find(|(name, _)| name == "token").map(|(_, token)| token)
-            }
-            _ => None,
+        document.verbs.into_iter().find_map(|verb| {
+            let Verb::Connect(connect) = verb else { return None };
+            connect.stream.parameters.into_iter().find(|(name, _)| name == "token").map(|(_, token)| token)
         })
     }
 

@@ -25,7 +25,7 @@ pub enum Came {
 /// A WebSocket to the box that sends whatever a test wants.
 #[derive(Debug)]
 pub struct Socket {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    inner: WebSocketStream<MaybeTlsStream<TcpStream>>,
     stream: String,
     sequence: u64,
     timestamp: u64,
@@ -41,7 +41,7 @@ impl Socket {
         match connect_async(request).await {
             Ok((socket, _response)) => {
                 let stream = format!("MZ{:032x}", target.address.port());
-                Ok(Ok(Self { socket, stream, sequence: 0, timestamp: 0 }))
+                Ok(Ok(Self { inner: socket, stream, sequence: 0, timestamp: 0 }))
             }
             Err(Error::Http(response)) => Ok(Err(response.status().as_u16())),
             Err(error) => Err(error.into()),
@@ -75,7 +75,7 @@ impl Socket {
         .await
     }
 
-    /// Sends a frame of about 20 ms of silence (`/w==` repeated is µ-law zero).
+    /// Sends a frame of about 20 ms of silence: 159 bytes `0xff`, µ-law's zero.
     pub async fn silence(&mut self) -> anyhow::Result<()> {
         let payload = "/".repeat(212);
         self.media(&self.stream.clone(), &payload).await
@@ -99,7 +99,7 @@ impl Socket {
     /// Returns the next frame of the box, or the end.
     pub async fn next(&mut self) -> anyhow::Result<Came> {
         loop {
-            let message = timeout(PATIENCE, self.socket.next()).await.context("the box says nothing")?;
+            let message = timeout(PATIENCE, self.inner.next()).await.context("the box says nothing")?;
             match message {
                 Some(Ok(Message::Text(text))) => return Ok(Came::Text(text.as_str().to_owned())),
                 Some(Ok(Message::Close(frame))) => return Ok(Came::Closed(frame.map(|frame| frame.code.into()))),
@@ -130,7 +130,7 @@ impl Socket {
     }
 
     async fn give(&mut self, message: Message) -> anyhow::Result<()> {
-        match timeout(PATIENCE, self.socket.send(message)).await.context("the box does not read")? {
+        match timeout(PATIENCE, self.inner.send(message)).await.context("the box does not read")? {
             Ok(()) | Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) | Error::Protocol(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -184,7 +184,9 @@ fn check_replays(path: &Path, seeds: u64) {
     let bytes = std::fs::read(path).unwrap();
     let waking = [WakeUps::OnTime, WakeUps::Never].into_iter();
     for wake_ups in waking.chain((0..seeds).map(|seed| WakeUps::Random { seed })) {
-        let report = replay(&bytes, wake_ups).unwrap_or_else(|error| panic!("{} {wake_ups:?}: {error}", path.display()));
+        let replayed = replay(&bytes, wake_ups);
+        assert!(replayed.is_ok(), "{} {wake_ups:?}: {replayed:?}", path.display());
+        let report = replayed.unwrap();
         assert!(report.ended && report.torn.is_none() && report.unknown == 0, "{} {report}", path.display());
         assert!(report.decisions >= 5, "{} has {} decisions", path.display(), report.decisions);
     }

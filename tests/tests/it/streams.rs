@@ -246,10 +246,7 @@ fn check_asked_for_message(report: &CallReport) {
 }
 
 fn closed(report: &CallReport) -> Option<StreamEnd> {
-    report.events.iter().find_map(|event| match &event.what {
-        Happened::StreamClosed(end) => Some(*end),
-        _ => None,
-    })
+    report.events.iter().find_map(|event| if let Happened::StreamClosed(end) = &event.what { Some(*end) } else { None })
 }
 
 /// Two answers, to the end.

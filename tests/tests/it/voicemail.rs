@@ -4,7 +4,9 @@ use axum::http::{Method, StatusCode};
 use e2e::{BoxOptions, PhraseBook, TestBox, wait_until};
 use store::CallOutcome;
 use telephony::Params;
+use telephony::webhook::IDEMPOTENCY_HEADER;
 use testcall::{CallScript, CallerVoice as _, Faults, Happened, Pace, Step, new_call_id};
+use tokio::io::AsyncWriteExt as _;
 use units::{CallId, Language};
 
 use crate::rest::Rest;
@@ -141,6 +143,64 @@ async fn a_stream_that_never_starts_is_sent_to_voicemail_over_the_rest_interface
     assert_eq!(late.closed().await.unwrap(), Some(1_008), "a stream that comes later is not let in");
     assert!(target.is_well().await.unwrap());
     target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_carrier_that_gives_up_waiting_finds_its_message_taken_when_it_asks_again() {
+    let rest = Rest::start([], vec![0; 800]).await;
+    let url = rest.url.clone();
+    let target = TestBox::start(BoxOptions::default().configured(move |config| config.carrier.api_url = url)).await.unwrap();
+    for number in 0..20 {
+        let sid = format!("RE{number:02}");
+        let result = result_of(&new_call_id())
+            .with("RecordingSid", sid.as_str())
+            .with("RecordingUrl", rest.recording_url(&sid));
+        let request = || {
+            let signed = target.webhook("/webhook/handle_recording", &result, e2e::KEY).unwrap();
+            signed.header(IDEMPOTENCY_HEADER, sid.as_str())
+        };
+        // The connection is closed as soon as the request is out, at the latest a moment later.
+        hang_up_after_sending(&target, request().build().unwrap()).await;
+        wait_until("an answer to the repetition", async || {
+            let answer = target.send(request()).await.ok()?;
+            assert!([200, 503].contains(&answer.status), "{}", answer.status);
+            (answer.status == 200).then_some(())
+        })
+        .await
+        .unwrap();
+    }
+    wait_until("all messages", async || {
+        let fetched = target.messages().ok()?.iter().filter(|message| message.recording.is_some()).count();
+        (fetched == 20).then_some(())
+    })
+    .await
+    .unwrap();
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_hangs_up_on_voicemail_is_on_record_as_having_hung_up() {
+    let target = TestBox::start(BoxOptions::default()).await.unwrap();
+    let faults = Faults { refuse_stream: true, ..Faults::default() };
+    let mut script = CallScript::default().with_faults(faults);
+    script.hang_up_after = Some(Duration::from_millis(300));
+    let report = target.call(&script).await.unwrap();
+    let call: CallId = report.call_sid.parse().unwrap();
+    let record = target.record(&call).unwrap().unwrap();
+    assert_eq!(record.outcome, CallOutcome::CallerHungUp);
+    assert!(record.duration_ms.is_some());
+    target.stop().await.unwrap();
+}
+
+/// Writes a request by hand and closes the connection without reading the answer.
+async fn hang_up_after_sending(target: &TestBox, request: reqwest::Request) {
+    let body = request.body().unwrap().as_bytes().unwrap();
+    let headers = request.headers().iter().map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap()));
+    let (path, headers, len) = (request.url().path(), headers.collect::<String>(), body.len());
+    let text = format!("POST {path} HTTP/1.1\r\nhost: box\r\n{headers}content-length: {len}\r\n\r\n");
+    let mut socket = tokio::net::TcpStream::connect(target.address).await.unwrap();
+    socket.write_all(&[text.as_bytes(), body].concat()).await.unwrap();
+    socket.shutdown().await.unwrap();
 }
 
 /// Starts a box that was told of a message at `rest`.
