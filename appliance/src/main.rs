@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     match run(cli.command) {
         Ok(code) => code,
         Err(error) => {
-            let usage = error.chain().any(|cause| cause.is::<ConfigError>());
+            let usage = error.chain().any(<dyn std::error::Error>::is::<ConfigError>);
             report(&error);
             ExitCode::from(if usage { EXIT_USAGE } else { 1 })
         }
