@@ -1,8 +1,9 @@
 //! The program itself: what it says and how it ends when it cannot be used as told.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// `EX_USAGE` of sysexits.h.
 const EXIT_USAGE: i32 = 64;
@@ -70,13 +71,41 @@ fn a_missing_configuration_or_key_or_an_unknown_word_ends_with_64_and_says_what_
     assert_eq!(unknown.status.code(), Some(EXIT_USAGE));
 }
 
+#[test]
+fn a_box_without_model_voice_or_account_starts_and_stops_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, store) = (folder.path().join("box.toml"), folder.path().join("store"));
+    let text = format!(
+        "[http]\nlisten = '127.0.0.1:0'\npublic_url = 'https://x.example'\n[carrier]\n\
+         [recognizer]\nmodel = '/no/such/model'\n[synthesizer]\nprogram = '/no/such/program'\n[store]\npath = '{}'\n",
+        store.display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut running = program(&file, &[("KOLBOX_TWILIO_AUTH_TOKEN", "a key for tests")])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(running.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("listening")), "it listens");
+    let told = Command::new("kill").args(["-TERM", &running.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(running.wait().unwrap().code(), Some(0), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("stopped")), "{rest:?}");
+    assert!(store.join("lock").exists());
+}
+
 fn run(config: &Path, variables: &[(&str, &str)]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_kolbox"))
+    program(config, variables).output().unwrap()
+}
+
+fn program(config: &Path, variables: &[(&str, &str)]) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_kolbox"));
+    program
         .args(["run", "--config"])
         .arg(config)
         .env_remove("KOLBOX_TWILIO_AUTH_TOKEN")
         .env_remove("CREDENTIALS_DIRECTORY")
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap()
+        .envs(variables.iter().copied());
+    program
 }
