@@ -96,7 +96,7 @@ mod tests {
         let runs = runs("שָׁלוֹם, 05.", Language::Hebrew, None).unwrap();
         assert_eq!(runs.len(), 1);
         assert_eq!(runs[0].language, Language::Hebrew);
-        for word in ["[[Sal'om]]", "[['efes]]", "ameS]]"] {
+        for word in ["[[Sal'om]]", "[['efes]]", "am'eS]]"] {
             assert!(runs[0].input.contains(word), "{word} in {}", runs[0].input);
         }
     }
