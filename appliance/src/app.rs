@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use receptionist::{Form, FormError};
@@ -23,6 +23,7 @@ use crate::archive::Archive;
 use crate::carrier::CarrierRest;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Secret};
+use crate::documents::Documents;
 use crate::greetings::Greetings;
 use crate::health::{Health, Part, PartState};
 use crate::metrics::Metrics;
@@ -30,7 +31,7 @@ use crate::server::{self, RateLimit};
 use crate::switchboard::Switchboard;
 use crate::voice::{Engines, Voice};
 use crate::voicemail::{Mailbox, Requests};
-use crate::{voicemail, watchdog};
+use crate::{retention, voice, voicemail, watchdog};
 
 /// Longest wait for calls to end when the program is told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -40,8 +41,8 @@ const LAST_QUESTIONS: Duration = Duration::from_secs(2);
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// Free space that recordings leave on the disk, in bytes.
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
-/// Call logs kept; about 100 kB each without audio.
-const MAX_CALL_LOGS: usize = 1_000;
+/// Media sockets at once that have shown no token yet.
+const MAX_STRANGERS: usize = 8;
 /// The form used when none is configured.
 const PLAIN_OFFICE: &str = include_str!("../forms/plain-office.toml");
 
@@ -67,6 +68,8 @@ pub struct Parts {
     pub switchboard: Switchboard,
     /// Wakes the watchdog.
     pub watchdog: Notify,
+    /// Told when an engine failed on a call.
+    pub voice_trouble: Notify,
     /// Hearing and speaking.
     pub voice: Voice,
     /// The recordings the carrier plays.
@@ -77,8 +80,10 @@ pub struct Parts {
     pub voicemail: Mailbox,
     /// How often one address may ask.
     pub rate_limit: RateLimit,
-    /// Open media sockets, admitted or not.
+    /// Open media sockets whose token was right.
     pub sockets: Arc<Semaphore>,
+    /// Open media sockets whose token is not in their path: few, so that strangers keep no caller out.
+    pub strangers: Arc<Semaphore>,
     /// Tasks that hold a call.
     pub tasks: TaskTracker,
     /// Told when the program shall stop.
@@ -94,6 +99,11 @@ impl std::fmt::Debug for Parts {
 }
 
 impl Parts {
+    /// Returns what writes the documents for the carrier.
+    pub fn documents(&self) -> Documents<'_> {
+        Documents { base: &self.config.http.public_url, missing: self.greetings.missing() }
+    }
+
     /// Returns the folder of the recordings that the carrier plays.
     pub fn greetings_folder(&self) -> PathBuf {
         self.greetings.folder().to_owned()
@@ -150,10 +160,11 @@ impl App {
             verifier: verifier(&config.carrier.auth_tokens)?,
             switchboard: Switchboard::new(calls),
             rate_limit: RateLimit::new(config.limits.requests_per_second),
-            // Twice as many sockets as calls, so that strangers who only open sockets keep no caller out for long.
-            sockets: Arc::new(Semaphore::new(calls.saturating_mul(2))),
+            strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
+            sockets: Arc::new(Semaphore::new(calls)),
             metrics: Metrics::new(),
             watchdog: Notify::new(),
+            voice_trouble: Notify::new(),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             deploy_id: format!("{:x}", clock.wall_ms()),
@@ -192,6 +203,8 @@ impl App {
         let mut workers = tokio::task::JoinSet::new();
         workers.spawn(watchdog::run(Arc::clone(&parts)));
         workers.spawn(voicemail::run(Arc::clone(&parts), requests));
+        workers.spawn(retention::run(Arc::clone(&parts)));
+        workers.spawn(voice::watch(Arc::clone(&parts)));
         let router = server::router(&parts);
         let closing = CancellationToken::new();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -206,7 +219,9 @@ impl App {
         };
         let served = served.context("the listener failed");
         parts.shutdown.cancel();
-        while workers.join_next().await.is_some() {}
+        if timeout(LAST_ANSWERS, async { while workers.join_next().await.is_some() {} }).await.is_err() {
+            workers.shutdown().await;
+        }
         tracing::info!("stopped");
         served
     }
@@ -261,38 +276,20 @@ fn open_archive(config: &Config, health: &Arc<Health>) -> Archive {
         tracing::debug!(?recovered, "recordings opened");
         Ok((store, recordings))
     });
-    prune_call_logs(&folder.join("calls"));
     match opened {
         Ok((store, recordings)) => {
-            health.set(Part::Store, state_of(store.report()));
+            let opened_as = state_of(store.report());
+            health.set(Part::Store, opened_as.clone());
             if let Err(error) = store.close_interrupted_calls() {
                 tracing::warn!(error = &error as &dyn std::error::Error, "calls of before not closed");
             }
-            Archive::new(store, recordings, Arc::clone(health))
+            Archive::new(store, recordings, opened_as, Arc::clone(health))
         }
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the store cannot be used; calls are answered, not kept");
             health.set(Part::Store, PartState::degraded(format!("nothing is kept: {error:#}")));
             Archive::unusable(Arc::clone(health))
         }
-    }
-}
-
-/// Removes the oldest call logs beyond [`MAX_CALL_LOGS`]. One that cannot be removed is tried again at the next start.
-fn prune_call_logs(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    let mut logs: Vec<(SystemTime, PathBuf)> = entries
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            Some((entry.metadata().ok()?.modified().ok()?, entry.path()))
-        })
-        .filter(|(_, path)| path.extension().is_some_and(|extension| extension == "log"))
-        .collect();
-    logs.sort();
-    let surplus = logs.len().saturating_sub(MAX_CALL_LOGS);
-    let removed = logs.iter().take(surplus).filter(|(_, path)| fs::remove_file(path).is_ok()).count();
-    if removed > 0 {
-        tracing::info!(removed, "old call logs removed");
     }
 }
 

@@ -18,12 +18,14 @@ pub struct Archive {
 struct Opened {
     store: Store,
     recordings: Recordings,
+    /// How the store was after it was opened: what was set aside then is told until the next start.
+    found: PartState,
 }
 
 impl Archive {
     /// Wraps an open store.
-    pub fn new(store: Store, recordings: Recordings, health: Arc<Health>) -> Self {
-        Self { opened: Some(Arc::new(Opened { store, recordings })), health }
+    pub fn new(store: Store, recordings: Recordings, found: PartState, health: Arc<Health>) -> Self {
+        Self { opened: Some(Arc::new(Opened { store, recordings, found })), health }
     }
 
     /// Returns an archive that keeps nothing and says so.
@@ -60,7 +62,7 @@ impl Archive {
         self.health.set(
             Part::Store,
             match &result {
-                Ok(()) | Err(CommitError::Conflict) => PartState::Ok,
+                Ok(()) | Err(CommitError::Conflict) => opened.found.clone(),
                 Err(error) => PartState::degraded(format!("a record could not be written: {error}")),
             },
         );

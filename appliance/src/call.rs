@@ -34,8 +34,9 @@ use crate::reception;
 use crate::switchboard::Caller;
 use crate::voice::{Heard, Spoken};
 
-/// Results of engines that may wait for the call's task.
-const RESULTS: usize = 64;
+/// Results of engines that may wait for the call's task. An engine never waits for one call: what does not fit is lost,
+/// and the call's own patience ends in voicemail.
+const RESULTS: usize = 1_024;
 /// Longest wait for the carrier to take a frame; after that the stream is taken to be gone.
 const SEND_PATIENCE: Duration = Duration::from_secs(5);
 /// Longest silence of the carrier in a running stream; frames come every 20 ms, so after that the socket is dead.
@@ -130,9 +131,12 @@ where
             }
         }
     }
-    line.finish().await;
+    // Nobody listens to the engines any more, and the carrier is let go before the disk is waited for.
+    drop(from_engines);
+    line.let_go();
     // The carrier closes its end by itself when it is gone already.
     drop(timeout(SEND_PATIENCE, carrier.close()).await);
+    line.finish().await;
 }
 
 impl Line {
@@ -379,7 +383,7 @@ impl Line {
         let request = self.parts.recognize_request(audio);
         let submitted = self.parts.voice.recognize(request, move |heard| {
             // The call is over: nobody waits for it.
-            drop(results.blocking_send(FromEngine::Heard { turn, attempt, heard }));
+            drop(results.try_send(FromEngine::Heard { turn, attempt, heard }));
         });
         match submitted {
             Ok(job) => self.recognitions.push((turn, attempt, job)),
@@ -390,7 +394,7 @@ impl Line {
     fn synthesize(&mut self, utterance: UtteranceId, text: Pii<String>, language: units::Language) {
         let results = self.results.clone();
         let submitted = self.parts.voice.synthesize(text.into_revealed(), language, move |spoken| {
-            results.blocking_send(FromEngine::Spoken { utterance, spoken }).is_ok()
+            results.try_send(FromEngine::Spoken { utterance, spoken }).is_ok()
         });
         match submitted {
             Ok(job) => self.syntheses.push((utterance, job)),
@@ -432,6 +436,8 @@ impl Line {
     fn count_engine(&self, engine: &'static str, why: Failure, error: &(dyn std::error::Error + 'static)) {
         if why == Failure::Busy {
             self.parts.metrics.busy.get_or_create(&ReasonLabel { reason: engine }).inc();
+        } else {
+            self.parts.voice_trouble.notify_one();
         }
         tracing::warn!(call_id = %self.caller.call, engine, error, "engine failed");
     }
@@ -465,17 +471,20 @@ impl Line {
         }
     }
 
-    /// Says how the call goes on, and keeps what is known of it.
-    async fn finish(&mut self) {
-        let call = self.caller.call.clone();
+    /// Stops what still works for the call, and says how it goes on.
+    fn let_go(&self) {
         for (_, _, job) in &self.recognitions {
             job.cancel();
         }
         for (_, job) in &self.syntheses {
             job.cancel();
         }
-        let ending = self.book.ending();
-        self.parts.switchboard.end(&call, ending, self.book.language());
+        self.parts.switchboard.end(&self.caller.call, self.book.ending(), self.book.language());
+    }
+
+    /// Keeps what is known of the call.
+    async fn finish(&mut self) {
+        let call = self.caller.call.clone();
         let lasted = self.started.elapsed();
         let outcome = self.book.outcome();
         self.parts.metrics.calls.get_or_create(&ReasonLabel { reason: outcome_word(outcome) }).inc();
@@ -496,7 +505,9 @@ impl Line {
             }
             Err(_elapsed) => tracing::error!(call_id = %call, "call not recorded in time"),
         }
-        self.log.close().await;
+        if timeout(KEEP_PATIENCE, self.log.close()).await.is_err() {
+            tracing::warn!(call_id = %call, "call log not written in time");
+        }
         let counters = self.guard.counters();
         tracing::info!(
             call_id = %call,

@@ -12,6 +12,10 @@ use units::CallId;
 
 use crate::config::{Carrier, Secret};
 
+/// Longest wait for a connection to the carrier.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time a whole recording may take: an hour of audio over a slow line.
+const FETCH_TIMEOUT: Duration = Duration::from_mins(10);
 /// Longest wait for the carrier to answer a REST request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest recording fetched, in bytes: an hour of 16-bit audio at 8 kHz and some header.
@@ -82,7 +86,11 @@ impl CarrierRest {
         let (Some(account_sid), Some(auth_token)) = (&config.account_sid, config.auth_tokens.first()) else {
             return Ok(None);
         };
-        let client = http_client().timeout(REQUEST_TIMEOUT).build().map_err(CarrierError::Client)?;
+        let client = http_client()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(REQUEST_TIMEOUT)
+            .build()
+            .map_err(CarrierError::Client)?;
         Ok(Some(Self {
             client,
             api_url: config.api_url.trim_end_matches('/').to_owned(),
@@ -111,12 +119,12 @@ impl CarrierRest {
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(CarrierError::ForeignAddress);
         }
-        let request = self.client.get(format!("{}{account}{name}.wav", self.api_url));
+        let request = self.client.get(format!("{}{account}{name}.wav", self.api_url)).timeout(FETCH_TIMEOUT);
         let response = self.send(request).await?;
         let mut bytes = Vec::new();
         let mut body = response.bytes_stream();
         while let Some(piece) = body.next().await {
-            let piece = piece.map_err(CarrierError::Unreachable)?;
+            let piece = piece.map_err(|error| CarrierError::Unreachable(error.without_url()))?;
             if bytes.len().saturating_add(piece.len()) > MAX_RECORDING_BYTES {
                 return Err(CarrierError::TooLarge);
             }
@@ -127,7 +135,7 @@ impl CarrierRest {
 
     async fn update(&self, call: &CallId, form: &[(&str, &str)]) -> Result<(), CarrierError> {
         let url = format!("{}/2010-04-01/Accounts/{}/Calls/{call}.json", self.api_url, self.account_sid);
-        match self.send(self.client.post(url).form(form)).await {
+        match self.send(self.client.post(url).timeout(REQUEST_TIMEOUT).form(form)).await {
             Ok(_) => Ok(()),
             Err(CarrierError::Refused { status }) if GONE.contains(&status) => Ok(()),
             Err(error) => Err(error),

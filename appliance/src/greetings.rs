@@ -28,6 +28,7 @@ const MAX_OWN_BYTES: u64 = 5 * 60 * 48_000 * 4;
 pub struct Greetings {
     folder: PathBuf,
     durations: RwLock<BTreeMap<Language, Duration>>,
+    missing: RwLock<Vec<(Clip, Language)>>,
 }
 
 /// Why a recording is not there.
@@ -64,12 +65,17 @@ pub enum GreetingError {
 impl Greetings {
     /// Uses `folder`, which need not exist yet.
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, durations: RwLock::default() }
+        Self { folder, durations: RwLock::default(), missing: RwLock::default() }
     }
 
     /// Returns the folder that is served.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Returns the clips that could not be rendered.
+    pub fn missing(&self) -> Vec<(Clip, Language)> {
+        self.missing.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns how long the carrier plays before it opens the stream.
@@ -86,11 +92,12 @@ impl Greetings {
     /// Renders whatever is missing or out of date, in every language of the form. Blocks.
     pub fn render(&self, form: &Form, own: Option<&Path>, voice: &Voice, health: &Health) {
         let mut why = Vec::new();
-        for language in Language::ALL.into_iter().filter(|language| form.speaks(*language)) {
+        for language in Language::ALL {
             for clip in Clip::ALL {
                 if let Err(error) = self.render_clip(form, own, voice, clip, language) {
                     tracing::warn!(?clip, %language, error = &error as &dyn std::error::Error, "recording not rendered");
                     why.push(error.to_string());
+                    self.missing.write().unwrap_or_else(PoisonError::into_inner).push((clip, language));
                 }
             }
         }
@@ -174,14 +181,9 @@ impl Stamp {
 }
 
 fn text_of(form: &Form, clip: Clip, language: Language) -> &str {
-    match (clip, language) {
-        (Clip::Greeting, _) => form.greeting.get(language),
-        (Clip::Fallback, Language::Hebrew) => "אי אפשר לענות כרגע. אפשר להשאיר הודעה אחרי הצליל, ונחזור אליכם.",
-        (Clip::Fallback, Language::English) => {
-            "We cannot take your call right now. Please leave a message after the tone, and we will call you back."
-        }
-        (Clip::Thanks, Language::Hebrew) => "תודה, ההודעה נשמרה. להתראות.",
-        (Clip::Thanks, Language::English) => "Thank you, your message was kept. Goodbye.",
+    match clip {
+        Clip::Greeting if form.speaks(language) => form.greeting.get(language),
+        Clip::Greeting | Clip::Fallback | Clip::Thanks => clip.text(language),
     }
 }
 

@@ -27,6 +27,7 @@ pub mod greetings;
 pub mod health;
 pub mod metrics;
 pub mod reception;
+pub mod retention;
 pub mod server;
 pub mod sound;
 pub mod switchboard;

@@ -50,8 +50,13 @@ pub async fn incoming_call(parts: &Parts, webhook: &VerifiedWebhook) -> Result<R
     if config.carrier.account_sid.as_deref().is_some_and(|account| account != incoming.account.as_str()) {
         return Err(ReceptionError::OtherAccount);
     }
-    let base = &config.http.public_url;
+    let documents = parts.documents();
     let language = parts.language;
+    let call = &incoming.call_id;
+    if parts.switchboard.is_on_line(call) || parts.switchboard.ending(call).is_some() {
+        // The same call again, under another name for the request: it changes nothing that was decided.
+        return Ok(documents.voicemail(language));
+    }
     let caller = Caller {
         call: incoming.call_id.clone(),
         from: incoming.from,
@@ -64,7 +69,7 @@ pub async fn incoming_call(parts: &Parts, webhook: &VerifiedWebhook) -> Result<R
     if !parts.switchboard.has_room() || !parts.can_converse() {
         tracing::warn!(call_id = %caller.call, "call sent to voicemail at once");
         parts.switchboard.end(&caller.call, Ending::Voicemail, language);
-        return Ok(documents::voicemail(base, language));
+        return Ok(documents.voicemail(language));
     }
     let now = parts.clock.now();
     // The carrier opens the stream when it has played the greeting.
@@ -73,11 +78,11 @@ pub async fn incoming_call(parts: &Parts, webhook: &VerifiedWebhook) -> Result<R
     match parts.switchboard.expect(now, caller, watchdog, rand::rng().random()) {
         Ok(token) => {
             parts.watchdog.notify_one();
-            Ok(documents::answer(base, config.greeting.mode, &incoming.call_id, &token, language))
+            Ok(documents.answer(config.greeting.mode, &incoming.call_id, &token, language))
         }
         Err(error) => {
             tracing::warn!(call_id = %incoming.call_id, error = &error as &dyn std::error::Error, "no token left");
-            Ok(documents::voicemail(base, language))
+            Ok(documents.voicemail(language))
         }
     }
 }
@@ -89,15 +94,15 @@ pub fn stream_ended(parts: &Parts, webhook: &VerifiedWebhook) -> Result<Response
         tracing::warn!(call_id = %ended.call_id, reason, "the carrier could not stream");
     }
     parts.switchboard.forget(&ended.call_id);
-    let base = &parts.config.http.public_url;
+    let documents = parts.documents();
     Ok(match parts.switchboard.ending(&ended.call_id) {
         Some((Ending::HangUp, _)) => documents::hang_up(),
         Some((Ending::Transfer, language)) => match &parts.config.office.transfer_number {
-            Some(number) => documents::transfer(base, number, language),
-            None => documents::voicemail(base, language),
+            Some(number) => documents.transfer(number, language),
+            None => documents.voicemail(language),
         },
-        Some((Ending::Voicemail, language)) => documents::voicemail(base, language),
-        None => documents::voicemail(base, parts.language),
+        Some((Ending::Voicemail, language)) => documents.voicemail(language),
+        None => documents.voicemail(parts.language),
     })
 }
 
@@ -108,7 +113,7 @@ pub fn transfer_ended(parts: &Parts, webhook: &VerifiedWebhook) -> Result<Respon
         return Ok(documents::hang_up());
     }
     let language = language_of(parts, &dial.call_id);
-    Ok(documents::voicemail(&parts.config.http.public_url, language))
+    Ok(parts.documents().voicemail(language))
 }
 
 /// Keeps a message and thanks for it. Acknowledged only when the record is on the disk.
@@ -147,7 +152,7 @@ pub async fn handle_recording(parts: &Parts, webhook: &VerifiedWebhook) -> Resul
             Err(error) => return Err(ReceptionError::NotKept(error)),
         }
     }
-    Ok(documents::thanks(&parts.config.http.public_url, language))
+    Ok(parts.documents().thanks(language))
 }
 
 /// Notes how a call stands for the carrier; a call that is over is no longer waited for.

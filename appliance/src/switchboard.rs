@@ -10,6 +10,8 @@ use telephony::one_time::{IssueError, RedeemError, StreamToken, TOKEN_RANDOM_BYT
 use telephony::wire::Address;
 use units::{CallId, Language, Pii};
 
+/// How long a token is good at most: longer than the longest greeting. The watchdog ends it sooner.
+const TOKEN_LIFETIME: Duration = Duration::from_mins(10);
 /// Calls that ended and are still remembered, so that the carrier's last questions about them are answered.
 const MAX_ENDED: usize = 1_024;
 
@@ -71,7 +73,7 @@ impl Switchboard {
     /// Makes an empty table for `max_calls` calls at once.
     pub fn new(max_calls: usize) -> Self {
         let inner = Inner {
-            tokens: TokenTable::new(TokenConfig::default()),
+            tokens: TokenTable::new(TokenConfig { lifetime: TOKEN_LIFETIME, ..TokenConfig::default() }),
             answers: DedupTable::new(DedupConfig::default()),
             expected: BTreeMap::new(),
             on_line: BTreeMap::new(),
@@ -110,6 +112,11 @@ impl Switchboard {
         let expected = inner.expected.remove(call).ok_or(RedeemError::Unknown)?;
         inner.on_line.insert(call.clone(), expected.caller.clone());
         Ok(expected.caller)
+    }
+
+    /// Returns whether `token` would let a stream in, without using it up.
+    pub fn is_waiting(&self, now: Duration, token: &str) -> bool {
+        self.lock().tokens.is_waiting(now, token)
     }
 
     /// Notes that the stream of `call` is over, and how the call goes on.

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use media::g711::Law;
 use speech::{
@@ -12,13 +13,18 @@ use store::Weather;
 use units::Language;
 
 pub use speech::Heard;
+use tokio::time::sleep;
 
+use crate::app::Parts;
 use crate::config::Config;
 use crate::health::{Health, Part, PartState};
 
 mod device;
 
 pub use self::device::{Device, VoiceKind};
+
+/// Time between two looks at engines that are unwell.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// Makes a worker for each thread; again after a worker panicked.
 pub type Factory<T> = Box<dyn FnMut() -> Result<T, BoxError> + Send>;
@@ -144,6 +150,20 @@ impl Voice {
         self.synthesizers.as_ref().map_or("none", SynthesizerPool::voice)
     }
 
+    /// Notes in `health` which languages can be spoken and whether anybody is left to hear. `text` differs from time to
+    /// time, so that it is spoken and not taken from the cache.
+    fn look(&self, health: &Health, text: &str) {
+        if let Some(pool) = &self.recognizers
+            && pool.metrics().workers == 0
+        {
+            health.set(Part::Recognizer, PartState::degraded("every recognizer failed too often; restart the box"));
+        }
+        if self.synthesizers.is_some() {
+            self.try_speech(health, Part::SynthesizerHebrew, Language::Hebrew, text);
+            self.try_speech(health, Part::SynthesizerEnglish, Language::English, text);
+        }
+    }
+
     fn try_speech(&self, health: &Health, part: Part, language: Language, text: &str) {
         let state = match self.speak(text, language) {
             Ok(samples) if samples.iter().any(|sample| sample.unsigned_abs() > 300) => PartState::Ok,
@@ -151,6 +171,27 @@ impl Voice {
             Err(error) => PartState::degraded(chain(&error)),
         };
         health.set(part, state);
+    }
+}
+
+/// Looks after the engines until the program stops: at once when one failed on a call, and now and then while one is
+/// said to be unwell, so that a voice that was repaired is used again.
+///
+/// # Cancellation safety
+///
+/// Dropped half way, a sentence is spoken for nobody.
+pub async fn watch(parts: Arc<Parts>) {
+    let mut number = 0_u32;
+    while !parts.shutdown.is_cancelled() {
+        tokio::select! {
+            () = parts.shutdown.cancelled() => return,
+            () = parts.voice_trouble.notified() => {}
+            () = sleep(LOOK_EVERY), if !parts.can_converse() => {}
+        }
+        number = number.wrapping_add(1);
+        let looking = Arc::clone(&parts);
+        let looked = tokio::task::spawn_blocking(move || looking.voice.look(&looking.health, &number.to_string()));
+        drop(looked.await);
     }
 }
 

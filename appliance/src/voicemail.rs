@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use media::wav::Wav;
-use store::{Batch, Query, RecordingError, RecordingName, VoicemailKey, VoicemailRecord, Voicemails};
+use speech::RecognizeError;
+use store::{Batch, Order, Query, RecordingError, RecordingName, VoicemailKey, VoicemailRecord, Voicemails};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use units::Pii;
@@ -23,8 +24,8 @@ const REQUESTS: usize = 64;
 const FIRST_BACK_OFF: Duration = Duration::from_secs(2);
 /// Longest wait between two fetches.
 const MAX_BACK_OFF: Duration = Duration::from_mins(30);
-/// Fetches after which a message is given up until the next start.
-const MAX_TRIES: u32 = 40;
+/// Messages looked through for ones to fetch, the newest first.
+const MAX_LOOKED_AT: usize = 10_000;
 
 /// A message to be fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,12 +83,18 @@ pub async fn run(parts: Arc<Parts>, mut requests: Requests) {
                 waiting.entry(fetch.key).or_insert(Try { at: Instant::now(), number: 1 });
             }
             () = sleep_until(wake) => {
-                let Some((key, attempt)) = due else { continue };
+                let Some((key, attempt)) = due else {
+                    // Whatever did not fit into the queue is found in the store.
+                    let at = Instant::now();
+                    waiting.extend(unfetched(&parts).await.into_iter().map(|key| (key, Try { at, number: 1 })));
+                    continue;
+                };
                 waiting.remove(&key);
-                if let Err(again) = fetch(&parts, &key).await
-                    && again
-                    && attempt.number < MAX_TRIES
-                {
+                let fetched = tokio::select! {
+                    () = parts.shutdown.cancelled() => return,
+                    fetched = fetch(&parts, &key) => fetched,
+                };
+                if fetched == Err(true) {
                     let wait = FIRST_BACK_OFF.saturating_mul(1 << attempt.number.min(12)).min(MAX_BACK_OFF);
                     waiting.insert(key, Try { at: Instant::now() + wait, number: attempt.number.saturating_add(1) });
                 }
@@ -97,9 +104,18 @@ pub async fn run(parts: Arc<Parts>, mut requests: Requests) {
 }
 
 async fn unfetched(parts: &Parts) -> Vec<VoicemailKey> {
-    let found = parts.archive.blocking(|archive| archive.store()?.query(&Query::<Voicemails>::all()).ok()).await;
+    let found = parts.archive.blocking(|archive| archive.store()?.query(&newest()).ok()).await;
     let rows = found.flatten().unwrap_or_default();
-    rows.into_iter().filter(|(_, row)| row.recording.is_none() && row.source.is_some()).map(|(key, _)| key).collect()
+    rows.into_iter().filter(|(_, row)| needs_work(row)).map(|(key, _)| key).collect()
+}
+
+fn newest() -> Query<Voicemails> {
+    Query::all().order(Order::Descending).limit(MAX_LOOKED_AT)
+}
+
+/// Returns whether a message is still to be fetched or transcribed.
+fn needs_work(row: &VoicemailRecord) -> bool {
+    row.source.is_some() && (row.recording.is_none() || row.transcript.is_none())
 }
 
 /// Fetches and transcribes one message. `Err(true)` when it is worth another try.
@@ -115,7 +131,9 @@ async fn fetch(parts: &Arc<Parts>, key: &VoicemailKey) -> Result<(), bool> {
     })?;
     let wav = Arc::new(wav);
     keep(parts, &mut record, Arc::clone(&wav)).await?;
-    record.transcript = transcribe(parts, &wav).await.map(Pii::new);
+    record.transcript = Some(Pii::new(transcribe(parts, wav).await?));
+    // From here on the message is ours alone; when retention takes the recording, it is not fetched again.
+    record.source = None;
     put(parts, &record).await?;
     parts.metrics.messages_fetched.inc();
     tracing::info!(call_id = %key.call, "message fetched");
@@ -151,11 +169,15 @@ async fn put(parts: &Parts, record: &VoicemailRecord) -> Result<(), bool> {
     parts.archive.commit(batch).await.map_err(|error| error.is_transient())
 }
 
-/// Returns what is said in a message, or `None` when nobody can tell.
-async fn transcribe(parts: &Arc<Parts>, wav: &[u8]) -> Option<String> {
-    let sound = Wav::parse(wav).ok()?;
-    let mut ear = Ear::new(parts.voice.vad());
-    let stretches = ear.stretches(&sound::mono_8khz(&sound).ok()?).ok()?;
+/// Returns what is said in a message, as far as anybody can tell. `Err(true)` when it is worth another try.
+async fn transcribe(parts: &Arc<Parts>, wav: Arc<Vec<u8>>) -> Result<String, bool> {
+    let vad = parts.voice.vad();
+    // A long message takes a while to look through; calls go on meanwhile.
+    let stretches = tokio::task::spawn_blocking(move || {
+        let sound = Wav::parse(&wav).ok()?;
+        Ear::new(vad).stretches(&sound::mono_8khz(&sound).ok()?).ok()
+    });
+    let Some(stretches) = stretches.await.ok().flatten() else { return Ok(String::new()) };
     let mut texts = Vec::new();
     for audio in stretches {
         let (sender, mut results) = mpsc::channel(1);
@@ -163,14 +185,19 @@ async fn transcribe(parts: &Arc<Parts>, wav: &[u8]) -> Option<String> {
         let submitted = parts.voice.recognize(request, move |heard| {
             if let Heard::Done(result) = heard {
                 // The worker has stopped with the program.
-                drop(sender.blocking_send(result));
+                drop(sender.try_send(result));
             }
         });
-        drop(submitted.ok()?);
-        let recognition = results.recv().await?.ok()?;
-        if !recognition.text.reveal().is_empty() {
+        match submitted {
+            Ok(_job) => {}
+            Err(RecognizeError::Busy) => return Err(true),
+            Err(_) => return Ok(texts.join(" ")),
+        }
+        if let Some(Ok(recognition)) = results.recv().await
+            && !recognition.text.reveal().is_empty()
+        {
             texts.push(recognition.text.into_revealed());
         }
     }
-    Some(texts.join(" "))
+    Ok(texts.join(" "))
 }

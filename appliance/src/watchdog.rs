@@ -1,12 +1,12 @@
 //! Sends a call to voicemail whose media stream does not start, over the carrier's REST interface.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::Parts;
-use crate::documents;
 use crate::switchboard::{Caller, Ending};
 
 /// Longest time between two looks when nothing is expected.
@@ -21,14 +21,19 @@ const MAX_REDIRECTS: usize = 16;
 /// Dropped half way, redirects under way are dropped too; their callers fall into voicemail when the carrier gives up.
 pub async fn run(parts: Arc<Parts>) {
     let mut redirects = tokio::task::JoinSet::new();
+    // No longer than there may be calls.
+    let mut due = VecDeque::new();
     while !parts.shutdown.is_cancelled() {
         let now = parts.clock.now();
         for caller in parts.switchboard.overdue(now) {
             parts.metrics.watchdog.inc();
             parts.switchboard.end(&caller.call, Ending::Voicemail, caller.language);
-            if redirects.len() < MAX_REDIRECTS {
-                redirects.spawn(redirect(Arc::clone(&parts), caller));
-            }
+            due.push_back(caller);
+        }
+        while redirects.len() < MAX_REDIRECTS
+            && let Some(caller) = due.pop_front()
+        {
+            redirects.spawn(redirect(Arc::clone(&parts), caller));
         }
         let wait = parts.switchboard.next_overdue().map_or(IDLE, |at| at.saturating_sub(now));
         tokio::select! {
@@ -46,7 +51,7 @@ async fn redirect(parts: Arc<Parts>, caller: Caller) {
         tracing::warn!(call_id = %caller.call, "media stream did not start; no account to redirect the call with");
         return;
     };
-    let document = documents::voicemail(&parts.config.http.public_url, caller.language);
+    let document = parts.documents().voicemail(caller.language);
     match carrier.redirect(&caller.call, &document).await {
         Ok(()) => tracing::warn!(call_id = %caller.call, "media stream did not start; call sent to voicemail"),
         Err(error) => {

@@ -166,7 +166,7 @@ impl Answer {
     pub fn is_voicemail(&self) -> bool {
         self.status == 200
             && markup::read(&self.text()).is_ok_and(|document| {
-                matches!(document.verbs.as_slice(), [Verb::Play(_), Verb::Record(_), Verb::Hangup])
+                matches!(document.verbs.as_slice(), [Verb::Play(_) | Verb::Say(_), Verb::Record(_), Verb::Hangup])
             })
     }
 }

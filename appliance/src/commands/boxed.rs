@@ -29,7 +29,7 @@ pub(super) struct RunningBox {
     pub(super) config: Config,
     pub(super) carrier: Carrier,
     pub(super) client: Client,
-    child: Child,
+    child: Process,
     log: PathBuf,
 }
 
@@ -51,6 +51,10 @@ impl RunningBox {
     /// Starts a box and its carrier, and waits until the box answers.
     pub(super) async fn start(start: Start<'_>) -> anyhow::Result<Self> {
         let Start { folder, extra, voice, pace, record } = start;
+        let is_ours = folder.join("kolbox.toml").exists();
+        if folder.exists() && !is_ours && folder.read_dir()?.next().is_some() {
+            bail!("{} is in use for something else; name a folder of its own with --folder", folder.display());
+        }
         if folder.exists() {
             fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
         }
@@ -73,7 +77,7 @@ impl RunningBox {
         }
         let carrier = Carrier::start_on(listener, carrier, voice)?;
         let log = folder.join("box.log");
-        let child = spawn(&file, &log)?;
+        let child = Process(spawn(&file, &log)?);
         let client = http_client().timeout(Duration::from_secs(5)).build()?;
         let mut running = Self { config, carrier, client, child, log };
         running.wait_until("/healthz", START_PATIENCE, |_| true).await?;
@@ -97,7 +101,7 @@ impl RunningBox {
             {
                 return Ok(text);
             }
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.child.0.try_wait()? {
                 bail!("the box ended by itself ({status}); its log is {}", self.log.display());
             }
             if began.elapsed() > patience {
@@ -109,24 +113,35 @@ impl RunningBox {
 
     /// Returns the number of the box's process.
     pub(super) fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// Tells the box to stop as systemd does, and waits until it has.
     pub(super) async fn stop(mut self) -> anyhow::Result<Config> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process")?;
+        let pid = i32::try_from(self.child.0.id()).ok().and_then(Pid::from_raw).context("no process")?;
         kill_process(pid, Signal::TERM).context("cannot stop the box")?;
         let began = Instant::now();
-        while self.child.try_wait()?.is_none() {
+        while self.child.0.try_wait()?.is_none() {
             if began.elapsed() > STOP_PATIENCE {
-                self.child.kill()?;
-                self.child.wait()?;
+                self.child.0.kill()?;
+                self.child.0.wait()?;
                 bail!("the box did not stop in {STOP_PATIENCE:?}; its log is {}", self.log.display());
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
         self.carrier.stop().await?;
         Ok(self.config)
+    }
+}
+
+/// A process that does not outlive whoever started it.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // After a proper end it is gone already, and both are errors that say so.
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 

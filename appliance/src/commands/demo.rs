@@ -112,7 +112,7 @@ fn hebrew() -> CallScript {
         Step::wait_for_agent(),
         Step::say("קוראים לי דני כהן", he),
         Step::wait_for_agent(),
-        Step::say("המספר שלי הוא 0541234567", he),
+        Step::say("המספר שלי הוא 0527654321", he),
         Step::wait_for_agent(),
         Step::say("כן נכון", he),
         Step::wait_for_agent(),
@@ -127,7 +127,7 @@ fn check_hebrew(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
     let mut expectations = common(report, kept);
     expectations.extend([
         expect("the name was understood", field(kept, "name").contains("דני כהן")),
-        expect("the number was understood", field(kept, "phone") == "0541234567"),
+        expect("the number was understood", field(kept, "phone") == "0527654321"),
         expect("the number was confirmed", is_confirmed(kept, "phone")),
         expect("the reason was understood", field(kept, "reason").contains("תור")),
         expect("the call was completed", outcome(kept) == Some(CallOutcome::Completed)),
@@ -140,7 +140,7 @@ fn english() -> CallScript {
     CallScript::of([
         Step::interrupt("my name is david cohen", en),
         Step::wait_for_agent(),
-        Step::say("my number is 0521234567", en),
+        Step::say("0501234567", en),
         Step::wait_for_agent(),
         Step::say("yes", en),
         Step::wait_for_agent(),
@@ -167,7 +167,7 @@ fn check_english(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
             kept.call.as_ref().is_some_and(|call| call.language == Language::English),
         ),
         expect("the name was understood", field(kept, "name").to_lowercase().contains("david")),
-        expect("the number was understood", field(kept, "phone") == "0521234567"),
+        expect("the number was understood", field(kept, "phone") == "0501234567"),
     ]);
     expectations
 }

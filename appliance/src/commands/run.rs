@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use rustix::fs::Mode;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,8 @@ pub fn run(config: &Path, development: bool) -> anyhow::Result<ExitCode> {
     let file = if development { development_config()? } else { config.to_owned() };
     let config = Config::load(&file, &Environment::of_process())?;
     tracing::info!(?config, "configuration loaded");
+    // Calls and recordings are the owner's business and nobody else's on this machine.
+    rustix::process::umask(Mode::from_raw_mode(0o077));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     runtime.block_on(serve(config))?;
     Ok(ExitCode::SUCCESS)

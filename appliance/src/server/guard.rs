@@ -40,17 +40,29 @@ impl RateLimit {
     }
 }
 
+/// Paths of the carrier. Behind a tunnel it shares its address with every stranger, so what it signed is never limited:
+/// there only refusals are charged.
+const OF_THE_CARRIER: [&str; 3] = ["/webhook/", "/ws/", "/static/tts/"];
+
 /// Answers 429 to an address that asks too often. Health probes pass, so that an overload can be looked at.
 pub(super) async fn limit_rate(State(parts): State<Arc<Parts>>, request: Request, next: Next) -> Response {
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let is_probe = matches!(request.uri().path(), "/health" | "/healthz");
-    match address {
-        Some(address) if !is_probe && !parts.rate_limit.admit(address) => {
-            parts.metrics.rate_limited.inc();
-            (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], "too many requests\n").into_response()
-        }
-        _ => next.run(request).await,
+    let Some(address) = address else { return next.run(request).await };
+    let path = request.uri().path();
+    if matches!(path, "/health" | "/healthz" | "/readyz") {
+        return next.run(request).await;
     }
+    if OF_THE_CARRIER.iter().any(|start| path.starts_with(start)) {
+        let response = next.run(request).await;
+        let is_over = response.status().is_client_error() && !parts.rate_limit.admit(address);
+        return if is_over { too_many(&parts) } else { response };
+    }
+    if parts.rate_limit.admit(address) { next.run(request).await } else { too_many(&parts) }
+}
+
+fn too_many(parts: &Parts) -> Response {
+    parts.metrics.rate_limited.inc();
+    (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], "too many requests\n").into_response()
 }
 
 #[cfg(test)]

@@ -65,7 +65,12 @@ fn open(
             return refuse(&parts, "signature", StatusCode::FORBIDDEN);
         }
     }
-    let Ok(place) = Arc::clone(&parts.sockets).try_acquire_owned() else {
+    let is_known = token.as_ref().is_some_and(|token| parts.switchboard.is_waiting(parts.clock.now(), token));
+    if token.is_some() && !is_known {
+        return refuse(&parts, "token", StatusCode::FORBIDDEN);
+    }
+    let places = if is_known { &parts.sockets } else { &parts.strangers };
+    let Ok(place) = Arc::clone(places).try_acquire_owned() else {
         return refuse(&parts, "too_many", StatusCode::SERVICE_UNAVAILABLE);
     };
     let tasks = parts.tasks.clone();

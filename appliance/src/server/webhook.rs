@@ -1,6 +1,7 @@
 //! The carrier's webhooks: parse, verify, hand over, answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request, State};
@@ -11,6 +12,7 @@ use telephony::markup;
 use telephony::signature::SIGNATURE_HEADER;
 use telephony::webhook::{IDEMPOTENCY_HEADER, WebhookRequest};
 use telephony::{SignatureError, VerifiedWebhook, WebhookError};
+use tokio::time::timeout;
 
 use crate::app::Parts;
 use crate::reception::{self, ReceptionError};
@@ -18,6 +20,9 @@ use crate::switchboard::Answer;
 
 /// What keeps every cache from keeping an answer.
 const NO_STORE: &str = "no-store, no-cache, must-revalidate, max-age=0";
+
+/// Longest wait for a request's body; the carrier itself gives up after 15 s.
+const BODY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A request that the carrier signed. There is no other way to get at its parameters.
 pub(super) struct Verified(VerifiedWebhook);
@@ -173,7 +178,12 @@ fn document((status, body): Answer) -> Response {
 async fn verify(request: Request, parts: &Parts) -> Result<VerifiedWebhook, Refused> {
     let (head, body) = request.into_parts();
     let limit = parts.config.limits.body_bytes;
-    let body = to_bytes(body, limit).await.map_err(|_error| Refused {
+    let body = timeout(BODY_PATIENCE, to_bytes(body, limit)).await.map_err(|_elapsed| Refused {
+        status: StatusCode::REQUEST_TIMEOUT,
+        outcome: "bad_form",
+        message: format!("expected the whole body within {} s", BODY_PATIENCE.as_secs()),
+    })?;
+    let body = body.map_err(|_error| Refused {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         outcome: "bad_form",
         message: format!("expected a body of at most {limit} bytes"),

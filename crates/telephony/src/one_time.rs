@@ -117,6 +117,12 @@ impl TokenTable {
         self.waiting.retain(|waiting| waiting.call_id != *call_id);
     }
 
+    /// Returns whether a token would let somebody in, without using it up.
+    pub fn is_waiting(&self, now: Duration, token: &str) -> bool {
+        let waiting = self.find(token).and_then(|index| self.waiting.get(index));
+        waiting.is_some_and(|waiting| now.saturating_sub(waiting.issued) < self.config.lifetime)
+    }
+
     /// Returns how many tokens wait to be used, expired ones included.
     pub fn len(&self) -> usize {
         self.waiting.len()

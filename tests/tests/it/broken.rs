@@ -32,7 +32,8 @@ async fn a_truncated_or_corrupt_model_folder_is_told_and_the_caller_is_asked_for
     copy_truncated(&root.join("models/receptionist-mini"), &truncated);
     for model in [empty, truncated, folder.path().join("missing")] {
         let onnxruntime = root.join(".setup/onnxruntime/libonnxruntime.so");
-        let mut config = Config::parse(Path::new("x"), "[http]\npublic_url = 'http://127.0.0.1:1'\n[carrier]\n").unwrap();
+        let mut config =
+            Config::parse(Path::new("x"), "[http]\npublic_url = 'http://127.0.0.1:1'\n[carrier]\n").unwrap();
         config.recognizer.model = model.clone();
         config.recognizer.onnxruntime = onnxruntime;
         let mut device = Engines::of_device(&config);

@@ -95,7 +95,8 @@ async fn flipped_bytes_in_the_database_lose_no_more_than_the_box_tells() {
 async fn a_message_that_finds_no_room_is_fetched_when_there_is_again() {
     let rest = Rest::start([], vec![0; 800]).await;
     let url = rest.url.clone();
-    let target = TestBox::start(BoxOptions::default().configured(move |config| config.carrier.api_url = url)).await.unwrap();
+    let target =
+        TestBox::start(BoxOptions::default().configured(move |config| config.carrier.api_url = url)).await.unwrap();
     // A file in the place of the folder: every write fails, as on a full disk.
     let recordings = target.folder().join("store/recordings");
     fs::remove_dir_all(&recordings).unwrap();

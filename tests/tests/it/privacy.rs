@@ -63,19 +63,16 @@ async fn no_number_and_no_word_of_a_caller_is_ever_logged() {
     })
     .await
     .unwrap();
-    let unsigned = numbers(CallScript::default()).with_faults(Faults {
-        signature: testcall::Signing::WrongKey,
-        ..Faults::default()
-    });
+    let unsigned = numbers(CallScript::default())
+        .with_faults(Faults { signature: testcall::Signing::WrongKey, ..Faults::default() });
     target.call(&unsigned).await.unwrap();
     target.stop().await.unwrap();
 
     let text = String::from_utf8_lossy(&log.0.lock().unwrap()).to_lowercase();
     assert!(text.contains("call ended") && text.contains("message fetched"), "the log is the real one: {text}");
-    for secret in [
-        "541239876", "0541239876", "35559182", "zebulon", "quimby", "vermilion", "villa", "zucchini", "7351",
-        e2e::KEY,
-    ] {
+    for secret in
+        ["541239876", "0541239876", "35559182", "zebulon", "quimby", "vermilion", "villa", "zucchini", "7351", e2e::KEY]
+    {
         let line = text.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "'{secret}' was logged");
     }

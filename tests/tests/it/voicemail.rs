@@ -91,11 +91,9 @@ async fn a_recording_that_is_not_there_yet_is_asked_for_again_until_it_is() {
     let samples = book.speak(MESSAGE, Language::English).unwrap();
     let rest = Rest::start([StatusCode::NOT_FOUND, StatusCode::NOT_FOUND], samples).await;
     let target = with_message(&rest).await;
-    wait_until("the message", async || {
-        target.messages().ok()?.into_iter().find(|message| message.recording.is_some())
-    })
-    .await
-    .unwrap();
+    wait_until("the message", async || target.messages().ok()?.into_iter().find(|message| message.recording.is_some()))
+        .await
+        .unwrap();
     assert_eq!(rest.seen().iter().filter(|(method, ..)| *method == Method::GET).count(), 3);
     target.stop().await.unwrap();
 }
@@ -149,12 +147,12 @@ async fn a_stream_that_never_starts_is_sent_to_voicemail_over_the_rest_interface
 async fn a_carrier_that_gives_up_waiting_finds_its_message_taken_when_it_asks_again() {
     let rest = Rest::start([], vec![0; 800]).await;
     let url = rest.url.clone();
-    let target = TestBox::start(BoxOptions::default().configured(move |config| config.carrier.api_url = url)).await.unwrap();
+    let target =
+        TestBox::start(BoxOptions::default().configured(move |config| config.carrier.api_url = url)).await.unwrap();
     for number in 0..20 {
         let sid = format!("RE{number:02}");
-        let result = result_of(&new_call_id())
-            .with("RecordingSid", sid.as_str())
-            .with("RecordingUrl", rest.recording_url(&sid));
+        let result =
+            result_of(&new_call_id()).with("RecordingSid", sid.as_str()).with("RecordingUrl", rest.recording_url(&sid));
         let request = || {
             let signed = target.webhook("/webhook/handle_recording", &result, e2e::KEY).unwrap();
             signed.header(IDEMPOTENCY_HEADER, sid.as_str())

@@ -32,7 +32,8 @@ async fn a_wrong_signature_is_refused_whether_by_key_by_address_by_content_or_by
     let target = TestBox::start(BoxOptions::default()).await.unwrap();
     let params = incoming_params(&new_call_id());
     let by_key = target.webhook(INCOMING, &params, "another key").unwrap();
-    let elsewhere = Signer::new(AuthKey::new(KEY).unwrap()).sign("https://other.example/webhook/incoming_call", &params);
+    let elsewhere =
+        Signer::new(AuthKey::new(KEY).unwrap()).sign("https://other.example/webhook/incoming_call", &params);
     let by_address = target.form(INCOMING, params.encode()).header(SIGNATURE_HEADER, elsewhere);
     let by_content = {
         let right = target.webhook(INCOMING, &params, KEY).unwrap();
