@@ -112,7 +112,7 @@ fn hebrew() -> CallScript {
         Step::wait_for_agent(),
         Step::say("קוראים לי דני כהן", he),
         Step::wait_for_agent(),
-        Step::say("המספר שלי הוא 0527654321", he),
+        Step::say("המספר שלי הוא 0528901234", he),
         Step::wait_for_agent(),
         Step::say("כן נכון", he),
         Step::wait_for_agent(),
@@ -127,7 +127,7 @@ fn check_hebrew(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
     let mut expectations = common(report, kept);
     expectations.extend([
         expect("the name was understood", field(kept, "name").contains("דני כהן")),
-        expect("the number was understood", field(kept, "phone") == "0527654321"),
+        expect("the number was understood", field(kept, "phone") == "0528901234"),
         expect("the number was confirmed", is_confirmed(kept, "phone")),
         expect("the reason was understood", field(kept, "reason").contains("תור")),
         expect("the call was completed", outcome(kept) == Some(CallOutcome::Completed)),

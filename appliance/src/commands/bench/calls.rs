@@ -56,7 +56,7 @@ fn conversation() -> CallScript {
     CallScript::of([
         Step::interrupt("קוראים לי דני כהן", he),
         Step::wait_for_agent(),
-        Step::say("המספר שלי הוא 0541234567", he),
+        Step::say("המספר שלי הוא 0528901234", he),
         Step::wait_for_agent(),
         Step::say("כן נכון", he),
         Step::wait_for_agent(),
