@@ -81,10 +81,8 @@ fn a_box_without_model_voice_or_account_starts_and_stops_when_told() {
         store.display()
     );
     std::fs::write(&file, text).unwrap();
-    let mut running = program(&file, &[("KOLBOX_TWILIO_AUTH_TOKEN", "a key for tests")])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut running =
+        program(&file, &[("KOLBOX_TWILIO_AUTH_TOKEN", "a key for tests")]).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(running.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("listening")), "it listens");
     let told = Command::new("kill").args(["-TERM", &running.id().to_string()]).status().unwrap();
