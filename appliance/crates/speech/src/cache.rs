@@ -15,7 +15,7 @@ use self::disk::Folder;
 use crate::synthesizer::{Flow, SynthesizeError, SynthesizeRequest, Synthesizer};
 
 /// Changes whenever the same text shall sound different: voices, normalisation, phonemes, shaping.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Samples handed over at once: 100 ms.
 const PIECE: usize = 800;
 /// Longest utterance kept, in samples: a minute.

@@ -45,5 +45,7 @@ pub use crate::pool::{
 pub use crate::recognizer::{Recognition, RecognizeError, RecognizeRequest, Recognizer};
 pub use crate::render::{render, render_wav};
 pub use crate::segmenter::{Segmenter, SegmenterConfig, SpeechEvent};
+#[cfg(feature = "test-support")]
+pub use crate::spoken::hebrew_input;
 pub use crate::synthesizer::{Diacritizer, Flow, SynthesizeError, SynthesizeRequest, Synthesizer};
 pub use crate::vad::Vad;

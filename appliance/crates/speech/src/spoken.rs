@@ -24,12 +24,31 @@ pub(crate) fn runs(
         Language::English => Ok(english(&normal).into_iter().collect()),
         Language::Hebrew => {
             let pointed = match diacritizer {
-                Some(diacritizer) => diacritizer.diacritize(&normal)?,
+                Some(diacritizer) => diacritizer.diacritize(&finished(normal))?,
                 None => normal,
             };
             Ok(hebrew(&phonemes(&pointed)))
         }
     }
+}
+
+/// Returns what the Hebrew voice is given for a sentence, for tests of the whole path from text to phonemes.
+#[cfg(feature = "test-support")]
+pub fn hebrew_input(text: &str, diacritizer: &mut (dyn Diacritizer + 'static)) -> Result<String, SynthesizeError> {
+    let runs = runs(text, Language::Hebrew, Some(diacritizer))?;
+    let hebrew = runs.into_iter().filter(|run| run.language == Language::Hebrew);
+    Ok(hebrew.map(|run| run.input).collect::<Vec<_>>().join(" "))
+}
+
+/// Returns the text as a finished sentence: without a last full stop the diacritiser garbles the last word.
+fn finished(mut text: String) -> String {
+    let is_open = text.trim_end().chars().next_back().is_some_and(char::is_alphanumeric);
+    let is_pointed = text.trim_end().ends_with(|c: char| ('\u{5b0}'..='\u{5c7}').contains(&c));
+    if is_open || is_pointed {
+        text.truncate(text.trim_end().len());
+        text.push('.');
+    }
+    text
 }
 
 /// Returns the run of English text; nothing if there is nothing to pronounce.

@@ -16,3 +16,4 @@ mod library;
 mod mini;
 mod support;
 mod tiny;
+mod voice;
