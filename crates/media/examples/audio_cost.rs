@@ -1,4 +1,4 @@
-//! Measures what 20 ms of audio cost: `cargo run --release -p media --example frame_cost`.
+//! Measures what 20 ms of audio cost: `cargo run --release -p media --example audio_cost`.
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "it measures time and prints it")]
 
 use std::hint::black_box;
