@@ -1,4 +1,6 @@
 //! The conversation: what to say next.
+//!
+//! Longer than a core file should be: the states and the answers to each are one table, which is read best in one place.
 
 use std::collections::BTreeMap;
 
