@@ -1,4 +1,4 @@
-"""Hebrew text to espeak-ng phoneme input: points by Nakdimon and the vocabulary's own entries, phonemes by the product's rules.
+"""Hebrew text to espeak-ng phoneme input: points by Nakdimon, the product's readings and the vocabulary's own entries, phonemes by the product's rules.
 
 Nakdimon (MIT) is the ONNX file inside the piper-tts wheel; setup.sh puts it at work/nakdimon.onnx. Its input is one float per character (an index into
 the table below), its outputs are class scores per character for the vowel point, the dagesh and the shin dot.
@@ -31,6 +31,12 @@ TAKES_VOWEL = set("אבגדהוזחטיכלמנסעפצקרשתךן")
 PREFIXES = "בלהומשכ"
 
 
+def readings() -> dict[str, str]:
+    """The product's own table of words that the model reads wrongly."""
+    lines = (ROOT / "crates/language/data/readings.tsv").read_text().splitlines()
+    return dict(line.split("\t") for line in lines if line and not line.startswith("#"))
+
+
 class Diacritizer:
     def __init__(self, overrides: dict[str, str]) -> None:
         import onnxruntime
@@ -38,8 +44,8 @@ class Diacritizer:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(str(HERE / "work/nakdimon.onnx"), options, providers=["CPUExecutionProvider"])
-        self.overrides = overrides
-        for text, pointed in overrides.items():
+        self.overrides = readings() | overrides
+        for text, pointed in self.overrides.items():
             assert POINTS.sub("", pointed) == text, f"niqqud entry {text!r} spells {POINTS.sub('', pointed)!r}"
 
     def model(self, text: str) -> str:

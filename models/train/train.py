@@ -41,7 +41,7 @@ import tokenizer as tokenizer_module
 from whisper import Config, Whisper
 
 SEED = 20_261
-WIDTH, ENCODER_LAYERS, DECODER_LAYERS, HEADS = 128, 4, 2, 4
+WIDTH, ENCODER_LAYERS, DECODER_LAYERS, HEADS = 128, 6, 2, 4
 PEAK_RATE = 1.2e-3
 WARM_UP = 300
 CTC_SHARE = 0.3
@@ -101,12 +101,12 @@ def initialise(model: Whisper) -> None:
             nn.init.normal_(parameter, std=0.02)
 
 
-def losses(model: Whisper, head: nn.Linear, batch: dataset.Batch, drop: float) -> tuple[torch.Tensor, torch.Tensor]:
+def losses(model: Whisper, head: nn.Linear, batch: dataset.Batch, drop: float, head_alone: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         states = model.model.encoder(batch.mel, drop)
         hidden, _ = model.model.decoder(batch.inputs, None, model.model.decoder.cross(states), drop)
         logits = model.logits(hidden)
-        ctc_logits = head(states)
+        ctc_logits = head(states.detach() if head_alone else states)
     text = functional.cross_entropy(logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=-100, label_smoothing=0.02)
     if not batch.ctc_lengths.any():  # nobody speaks in this batch
         return text, ctc_logits.sum().float() * 0
@@ -163,6 +163,8 @@ def main() -> None:
         d_model=WIDTH, encoder_layers=ENCODER_LAYERS, encoder_attention_heads=HEADS, encoder_ffn_dim=4 * WIDTH, decoder_layers=DECODER_LAYERS,
         decoder_attention_heads=HEADS, decoder_ffn_dim=4 * WIDTH, num_mel_bins=80, vocab_size=tokenizer.get_vocab_size(),
     )
+    if arguments.start:
+        config = Config.load(arguments.start)
     if main_rank:
         folder.write_json(out, config, tokenizer_module.ids(tokenizer))
     model, head = Whisper(config), nn.Linear(WIDTH, len(dataset.CTC_ALPHABET) + 1)
@@ -171,13 +173,16 @@ def main() -> None:
     decayed = [p for p in trained if p.ndim >= 2]
     groups = [{"params": decayed, "weight_decay": 0.02}, {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98), eps=1e-8, foreach=True)
-    first, average = 0, {}
+    first, average, alone_until = 0, {}, 0
     if arguments.start:
         state = torch.load(arguments.start / "state.pt")
         model.load_state_dict(state["model"])
-        head.load_state_dict(state["head"])
-        optimiser.load_state_dict(state["optimiser"])
-        first, average = state["step"], state["average"]
+        if "head" in state:
+            head.load_state_dict(state["head"])
+            optimiser.load_state_dict(state["optimiser"])
+            first, average = state["step"], state["average"]
+        else:  # recovered from an exported folder: the new head learns to read the encoder before it may move it
+            alone_until = WARM_UP
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     parameters = dict(model.named_parameters())
     if not average:
@@ -185,7 +190,8 @@ def main() -> None:
 
     source = dataset.Source(arguments.shared, arguments.seed + 10 * first + arguments.rank, arguments.gentle)
     batches = iter(dataset.Batches(source, tokenizer, arguments.frames))
-    before = json.loads((arguments.start / "training.json").read_text()) if arguments.start else None
+    record_before = arguments.start / "training.json" if arguments.start else None
+    before = json.loads(record_before.read_text()) if record_before and record_before.is_file() else None
     last = first + arguments.steps
     decay = arguments.decay or arguments.steps // 4
     decay_from = last - decay
@@ -197,7 +203,7 @@ def main() -> None:
         batch = next(batches)
         for group in optimiser.param_groups:
             group["lr"] = rate(arguments.rate, step, decay_from, decay)
-        text, aligned = losses(model, head, batch, drop=0.0)
+        text, aligned = losses(model, head, batch, drop=0.0, head_alone=step < alone_until)
         (text + arguments.ctc * aligned).backward()
         nn.utils.clip_grad_norm_(trained, 1.0, foreach=True)
         optimiser.step()

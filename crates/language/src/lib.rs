@@ -1,7 +1,8 @@
 //! Everything about Hebrew and English text that needs no model.
 //!
 //! On the way out, what the agent says: [`sentences`] cuts the streamed reply, [`normalize`] turns digits, times, money
-//! and abbreviations into words, [`phonemes`] reads pointed Hebrew for the voice. Pointing itself is a model's work and
+//! and abbreviations into words, [`readings`] points the words that a model would read wrongly, [`phonemes`] reads pointed
+//! Hebrew for the voice. Pointing the rest is a model's work and
 //! not done here; only number words and abbreviations come pointed.
 //!
 //! On the way in, what the caller said: [`digits`] finds numbers in words, [`phone`] knows how long telephone numbers
@@ -24,6 +25,7 @@ pub mod normalize;
 pub mod numbers;
 pub mod phone;
 pub mod phonemes;
+pub mod readings;
 pub mod script;
 pub mod sentences;
 

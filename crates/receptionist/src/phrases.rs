@@ -50,7 +50,7 @@ phrases! {
     /// Something was noted.
     noted: "תודה, רשמתי.", "Thank you, noted.";
     /// The number the call came from is offered; the value is its last digits.
-    caller_number: "לחזור אליכם למספר שממנו התקשרתם, שמסתיים בספרות {value}?", "Shall we call back the number you are calling from, ending in {value}?";
+    caller_number: "לחזור אליכם למספר שממנו התקשרתם, שמסתיים בַּסְּפָרוֹת {value}?", "Shall we call back the number you are calling from, ending in {value}?";
     /// A part of a number was heard.
     more_digits: "רשמתי {value}. מה ההמשך?", "I have {value} so far. What comes next?";
     /// The caller may key the number in.

@@ -2,6 +2,7 @@
 
 use language::normalize::normalize;
 use language::phonemes::{Token, espeak_input, foreign_words, phonemes};
+use language::readings;
 use units::Language;
 
 use crate::synthesizer::{Diacritizer, SynthesizeError};
@@ -23,6 +24,7 @@ pub(crate) fn runs(
     match language {
         Language::English => Ok(english(&normal).into_iter().collect()),
         Language::Hebrew => {
+            let normal = readings::point(&normal);
             let pointed = match diacritizer {
                 Some(diacritizer) => diacritizer.diacritize(&finished(normal))?,
                 None => normal,

@@ -214,8 +214,10 @@ fn consonant(letters: &[Letter], i: usize) -> Option<Consonant> {
         'מ' | 'ם' => Consonant::M,
         'נ' | 'ן' => Consonant::N,
         'ס' => Consonant::S,
-        'פ' | 'ף' if letter.dagesh => Consonant::P,
-        'פ' | 'ף' => Consonant::F,
+        'פ' if letter.dagesh => Consonant::P,
+        'פ' => Consonant::F,
+        // The final form is never hard in Hebrew; foreign words that end in *p* are written with פ.
+        'ף' => Consonant::F,
         'צ' | 'ץ' if letter.geresh => Consonant::Ch,
         'צ' | 'ץ' => Consonant::Ts,
         'ק' => Consonant::K,

@@ -2,8 +2,8 @@
 
 use units::Language;
 
-use super::{PLAIN, REAL_ESTATE};
-use crate::{Confirmation, FieldKind, Form};
+use super::{PLAIN, REAL_ESTATE, heard};
+use crate::{Confirmation, FieldKind, Form, Receptionist};
 
 #[test]
 fn both_samples_are_forms_in_both_languages() {
@@ -85,5 +85,24 @@ fn unknown_settings_and_bad_syntax_are_refused_at_their_line() {
 fn a_text_that_is_no_form_at_all_is_refused() {
     for text in ["", "fields = 3", "שלום", "version = 1"] {
         assert!(Form::from_toml(text).is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn what_a_caller_hears_who_says_nothing_is_among_the_fixed_sentences() {
+    for form in [PLAIN, REAL_ESTATE] {
+        let form = Form::from_toml(form).unwrap();
+        let fixed = form.fixed_sentences();
+        assert!(fixed.iter().all(|(text, _)| !text.contains(['{', '}'])), "{fixed:?}");
+        for language in Language::ALL {
+            let mut receptionist = Receptionist::new(form.clone(), language);
+            for line in ["[greet]", "[silence]", "[noise]", "[silence]", "[silence for the last time]"] {
+                let sentences = receptionist.handle(&heard(line)).sentences;
+                assert!(!sentences.is_empty(), "{line}");
+                for (text, language) in sentences {
+                    assert!(fixed.contains(&(text.reveal().clone(), language)), "{line}: {}", text.reveal());
+                }
+            }
+        }
     }
 }
