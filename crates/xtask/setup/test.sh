@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test: unit and integration tests, doc tests, decision replays. Prints the time each part took.
+# Runs every test: unit and integration tests (the decision replays of tests/calls among them), doc tests. Prints the
+# time each part took.
 set -euo pipefail
 
 step() {
@@ -22,5 +23,4 @@ else
     step "tests" cargo test --workspace --tests --quiet
 fi
 step "doc tests" cargo test --workspace --doc --quiet
-step "decision replays" cargo xtask replays
 printf 'test: all passed in %d min %d s\n' "$((SECONDS / 60))" "$((SECONDS % 60))"
