@@ -9,7 +9,7 @@ use xtask::{ci, root, tidy};
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  ci        everything continuous integration checks: check, tests, doc tests, replays
+  ci        everything continuous integration checks: check, tests, doc tests
   check     format, lints, docs and house rules
   tidy      house rules, and a report of long files
   replays   replay every call log of tests/calls and compare the decisions";
