@@ -1,0 +1,22 @@
+//! What device and gateway tell each other: topics, envelopes, versions.
+mod batch;
+pub mod event;
+mod fault;
+mod fields;
+pub mod limits;
+mod name;
+mod presence;
+mod salvage;
+pub mod topic;
+mod watermark;
+pub mod wire;
+pub use batch::*;
+pub use event::*;
+pub use fault::*;
+pub use fields::*;
+pub use name::*;
+pub use presence::*;
+pub use salvage::*;
+pub use topic::*;
+pub use watermark::*;
+pub use wire::*;
