@@ -90,7 +90,7 @@ impl FromStr for Kind {
 shown_as_text!(Kind);
 serde_as_text!(Kind);
 
-/// What a kind of event tells. [`data`](crate::data) has one for each kind of this release.
+/// What a kind of event tells. this crate has one for each kind of this release.
 pub trait EventData: Serialize + TryFrom<Value, Error = Fault> {
     /// The kind.
     const KIND: Kind;
@@ -140,13 +140,7 @@ impl NewEvent {
     }
 
     /// Makes an event of data that is JSON already, as [`NewEvent::new`] does.
-    pub fn raw(
-        stream: Stream,
-        kind: Kind,
-        id: EventId,
-        stamp: Stamp,
-        mut data: Value,
-    ) -> Result<Self, NewEventError> {
+    pub fn raw(stream: Stream, kind: Kind, id: EventId, stamp: Stamp, mut data: Value) -> Result<Self, NewEventError> {
         replace_nul(&mut data);
         let len = serde_json::to_string(&data).map_err(NewEventError::NotJson)?.len();
         if len > MAX_DATA_LEN {

@@ -10,6 +10,8 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use units::{CallId, Language, Pii, TurnId};
 
+use crate::command::{COMMAND_STATE_EXPECTED, CommandState};
+use crate::desired::{LOG_LEVEL_EXPECTED, LogLevel};
 use crate::event::{Kind, has_nul};
 use crate::fault::{Fault, Found};
 use crate::limits::{MAX_NUMBER, MAX_SHORT_LEN};
@@ -259,6 +261,8 @@ field_as_text! {
     Kind: WORD_EXPECTED,
     EventId: EVENT_ID_EXPECTED,
     Stream: STREAM_EXPECTED,
+    LogLevel: LOG_LEVEL_EXPECTED,
+    CommandState: COMMAND_STATE_EXPECTED,
     CallId: "1 to 64 letters, digits, '-' or '_'",
 }
 

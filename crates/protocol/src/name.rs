@@ -172,7 +172,7 @@ macro_rules! serde_as_text {
         impl TryFrom<String> for $name {
             type Error = $crate::name::ParseNameError;
 
-            fn try_from(text: String) -> Result<Self, Self::Error> {
+            fn try_from(text: String) -> Result<Self, $crate::name::ParseNameError> {
                 text.parse()
             }
         }

@@ -12,7 +12,7 @@ use crate::fault::{Fault, Found};
 use crate::fields::{Field as _, Fields, Read as _};
 use crate::limits::{MAX_BATCH_EVENTS, MAX_EVENT_LEN, MAX_QUARANTINED_LEN};
 use crate::topic::Topic;
-use crate::wire::{Document as _, DecodeError, check_address, check_version, not_json, read_raw, unpack};
+use crate::wire::{DecodeError, Document as _, check_address, check_version, not_json, read_raw, unpack};
 
 /// Reads a batch that came on `topic`, as far as it can be read.
 ///
@@ -200,8 +200,12 @@ mod tests {
         let check = |numbers: &[u64], expected: &[u64]| {
             let numbers: Vec<Option<u64>> = numbers.iter().copied().map(Some).collect();
             let believed = longest_rising(&numbers);
-            let row: Vec<u64> =
-                numbers.iter().zip(believed).filter(|(_, believed)| *believed).filter_map(|(number, _)| *number).collect();
+            let row: Vec<u64> = numbers
+                .iter()
+                .zip(believed)
+                .filter(|(_, believed)| *believed)
+                .filter_map(|(number, _)| *number)
+                .collect();
             assert_eq!(row, expected);
         };
         check(&[], &[]);

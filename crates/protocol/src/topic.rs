@@ -178,16 +178,20 @@ impl Topic {
     pub const fn command(&self) -> Option<&CommandId> {
         match self {
             Self::CommandRequest { command, .. } | Self::CommandStatus { command, .. } => Some(command),
-            Self::Up { .. } | Self::Ack { .. } | Self::Presence { .. } | Self::Reported { .. } | Self::Desired { .. } => {
-                None
-            }
+            Self::Up { .. }
+            | Self::Ack { .. }
+            | Self::Presence { .. }
+            | Self::Reported { .. }
+            | Self::Desired { .. } => None,
         }
     }
 
     /// Returns who publishes on it. The other side listens.
     pub const fn publisher(&self) -> Party {
         match self {
-            Self::Up { .. } | Self::Presence { .. } | Self::Reported { .. } | Self::CommandStatus { .. } => Party::Device,
+            Self::Up { .. } | Self::Presence { .. } | Self::Reported { .. } | Self::CommandStatus { .. } => {
+                Party::Device
+            }
             Self::Ack { .. } | Self::Desired { .. } | Self::CommandRequest { .. } => Party::Gateway,
         }
     }

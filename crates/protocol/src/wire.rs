@@ -12,9 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::fault::{Fault, Found};
 use crate::fields::VERSION;
-use crate::limits::{
-    MAX_RECEIVED_LEN, MAX_SENT_LEN, MAX_UNPACKED_LEN, MAX_ZSTD_WINDOW_LOG, MIN_COMPRESSED_LEN,
-};
+use crate::limits::{MAX_RECEIVED_LEN, MAX_SENT_LEN, MAX_UNPACKED_LEN, MAX_ZSTD_WINDOW_LOG, MIN_COMPRESSED_LEN};
 use crate::name::{CommandId, DeviceId};
 use crate::topic::{Stream, Topic};
 
