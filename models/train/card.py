@@ -15,6 +15,7 @@ import onnx
 from vocabulary import Vocabulary
 
 VERSION = "1.0.0"
+STAGE_FIELDS = ["steps", "clips", "gentle", "ctc", "rate", "minutes", "seed", "ranks", "encoder_layers"]
 CARDED = ["config.json", "decoder_int8.onnx", "encoder_int8.onnx", "generation_config.json", "preprocessor_config.json", "tokenizer.json"]
 
 
@@ -46,6 +47,8 @@ def card(folder: pathlib.Path, scores: dict, record: dict) -> str:
             lines.append(f"{name.replace(' ', '_')} = {{ clips = {row['clips']}, words = {row['words']}, word_error_rate = {row['wer']} }}")
     if "noise" in scores:
         lines.append(f"without_speech = {{ decodes = {scores['noise']['decodes']}, empty = {scores['noise']['empty']}, share = {scores['noise']['share']} }}")
+    for stage in record["stages"]:
+        lines += ["", "[[stage]]  # of the training, each going on from the one before", *(f"{name} = {json.dumps(stage[name])}" for name in STAGE_FIELDS)]
     return "\n".join(lines) + "\n"
 
 
@@ -63,7 +66,7 @@ def readme(folder: pathlib.Path, scores: dict, record: dict) -> str:
     phrases = {language: len(Vocabulary(language).plain_phrases()) for language in ("he", "en")}
     sizes = "\n".join(f"| `{name}` | {(folder / name).stat().st_size} | `{digest(folder / name)}` |" for name in CARDED)
     milliseconds = scores["milliseconds"]
-    stages = "\n".join(f"| {stage['steps']} | {stage['clips']} | {stage['gentle']} | {stage['ctc']} | {stage['rate']} |" for stage in record["stages"])
+    stages = "\n".join(f"| {stage['steps']} | {stage['clips']} | {stage['gentle']} | {stage['ctc']} | {stage['rate']} | {stage['encoder_layers']} |" for stage in record["stages"])
     return f"""# receptionist-mini {VERSION}
 
 A very small speech recogniser for one purpose: a fresh checkout of Kolbox, without any download, hears what callers of an office usually
@@ -115,15 +118,15 @@ shorter clips, so that they stay small; their figure is not the one above.
 
 `models/train/run.sh`: espeak-ng speaks the vocabulary (20000 English and 26000 Hebrew clips; Hebrew through Nakdimon, the entries of the vocabulary
 and the product's own rules to phonemes), then {record['clips']} augmented samples in {record['steps']} steps (seed {record['seed']}, {record['ranks']} processes, {record['minutes']} minutes on a busy 2-core
-machine; the rate falls to zero over the last two stages), cross entropy with a CTC help on the encoder. The stages, each going on from the one before ("gentle": the share of nearly clean speech):
+machine; the rate falls to zero over the later stages), cross entropy with a CTC help on the encoder. The stages, each going on from the one before ("gentle": the share of nearly clean speech):
 
-| until step | samples | gentle | CTC weight | peak rate |
-|---|---|---|---|---|
+| until step | samples | gentle | CTC weight | peak rate | encoder layers |
+|---|---|---|---|---|---|
 {stages}
 
-Equal seeds give the same samples in the same order; sums in another order on another CPU end in slightly different weights. The shipped weights also differ from a new run in this: in their first two stages
-the processes averaged gradients at every step, since then weights at every eighth; and the wide range of voice changes (short vocal tracts) came in
-with their last stage only, after a look at which held-out voice was heard worst.
+Equal seeds give the same samples in the same order; sums in another order on another CPU end in slightly different weights. The shipped weights went another way
+than `run.sh` goes: the stages with four encoder layers came first, two more layers were added to the weights recovered from the int8 files of that model
+(`recover.py`), and the Hebrew clips were spoken again then, with the stress of two number words corrected. `run.sh` begins with six layers.
 
 | data | licence | use |
 |---|---|---|
@@ -147,9 +150,11 @@ def main() -> None:
     checkpoint, folder, scores_file = map(pathlib.Path, sys.argv[1:4])
     scores = json.loads(scores_file.read_text())
     record = json.loads((checkpoint / "training.json").read_text())
+    layers = json.loads((checkpoint / "config.json").read_text())["encoder_layers"]
     stages = [dict(record)]
     while stages[0].get("before"):
         stages.insert(0, stages[0]["before"])
+    stages = [{"encoder_layers": layers, **stage} for stage in stages]
     record |= {"clips": sum(stage["clips"] for stage in stages), "minutes": round(sum(stage["minutes"] for stage in stages)), "stages": stages}
     (folder / "card.toml").write_text(card(folder, scores, record))
     (folder / "README.md").write_text(readme(folder, scores, record))

@@ -15,6 +15,7 @@ import json
 import pathlib
 import shutil
 import sys
+import tomllib
 
 import numpy as np
 import onnx
@@ -91,6 +92,14 @@ def check(model: Whisper, source: pathlib.Path) -> None:
     assert worst < LARGEST_DIFFERENCE, "the recovered weights are not those of the graphs"
 
 
+def history(source: pathlib.Path) -> dict | None:
+    """The record of training that the folder's card keeps, as train.py writes it."""
+    record = None
+    for stage in tomllib.loads((source / "card.toml").read_text()).get("stage", []):
+        record = {**stage, "before": record}
+    return record
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", type=pathlib.Path)
@@ -119,6 +128,8 @@ def main() -> None:
     (arguments.out / "config.json").write_text(json.dumps(values, indent=1) + "\n")
     save_file({name: value.detach().clone().contiguous() for name, value in model.state_dict().items()}, arguments.out / "model.safetensors", metadata={"format": "pt"})
     torch.save({"model": model.state_dict(), "step": 0}, arguments.out / "state.pt")
+    if record := history(arguments.source):
+        (arguments.out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
     print(f"{sum(p.numel() for p in model.parameters()):,} weights in {arguments.out}")
 
 

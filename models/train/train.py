@@ -227,7 +227,8 @@ def main() -> None:
         if main_rank and (time.monotonic() - saved > arguments.save_minutes * 60 or step == last):
             saved = time.monotonic()
             record = {"steps": step, "first": first, "clips": clips * arguments.ranks, "decay_from": decay_from, "decay": decay, "seed": arguments.seed, "frames": arguments.frames,
-                      "minutes": round((saved - began) / 60, 1), "ranks": arguments.ranks, "rate": arguments.rate, "gentle": arguments.gentle, "ctc": arguments.ctc, "before": before}
+                      "minutes": round((saved - began) / 60, 1), "ranks": arguments.ranks, "rate": arguments.rate, "gentle": arguments.gentle, "ctc": arguments.ctc,
+                      "encoder_layers": config.encoder_layers, "before": before}
             save(out, average, model, head, optimiser, step, record)
 
 
