@@ -15,7 +15,7 @@ import onnx
 from vocabulary import Vocabulary
 
 VERSION = "1.0.0"
-STAGE_FIELDS = ["steps", "clips", "gentle", "ctc", "rate", "minutes", "seed", "ranks", "encoder_layers"]
+STAGE_FIELDS = ["steps", "clips", "gentle", "ctc", "rate", "seed", "ranks", "encoder_layers"]
 CARDED = ["config.json", "decoder_int8.onnx", "encoder_int8.onnx", "generation_config.json", "preprocessor_config.json", "tokenizer.json"]
 
 
@@ -32,7 +32,7 @@ def card(folder: pathlib.Path, scores: dict, record: dict) -> str:
     lines = [
         'name = "receptionist-mini"', f'version = "{VERSION}"', 'architecture = "whisper"', 'layout = "B"  # models/export/README.md', 'licence = "Apache-2.0"',
         'languages = ["he", "en"]', "sample_rate_hz = 16000", "mel_bins = 80", 'trained_by = "models/train/run.sh"', f"seed = {record['seed']}",
-        f"steps = {record['steps']}", f"bytes = {sum((folder / name).stat().st_size for name in CARDED)}",
+        f"steps = {record['steps']}", f"training_minutes = {record['minutes']}", f"bytes = {sum((folder / name).stat().st_size for name in CARDED)}",
         "context = false  # never trained with text before the utterance", "",
         "[window]", 'policy = "fit"', "pad_ms = 0", "",
     ]

@@ -94,9 +94,11 @@ def check(model: Whisper, source: pathlib.Path) -> None:
 
 def history(source: pathlib.Path) -> dict | None:
     """The record of training that the folder's card keeps, as train.py writes it."""
-    record = None
-    for stage in tomllib.loads((source / "card.toml").read_text()).get("stage", []):
-        record = {**stage, "before": record}
+    card, record = tomllib.loads((source / "card.toml").read_text()), None
+    for stage in card.get("stage", []):
+        record = {**stage, "minutes": 0, "before": record}
+    if record:
+        record["minutes"] = card["training_minutes"]  # the card has the sum alone
     return record
 
 
