@@ -1,0 +1,241 @@
+//! An MQTT 5 client for tests: connects once, never again.
+
+use std::sync::Arc;
+
+use rumqttc::{
+    AsyncClient, ConnAck, ConnectionError, Disconnect, Event, EventLoop, LastWill, LastWillProperties, MqttOptions, Packet,
+    Publish, PublishNoticeError, PublishOptions, PublishResult, QoS, SessionMode, SubscribeNoticeError, TlsConfiguration, Transport,
+};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::DEADLINE;
+use super::authority::{Authority, Identity};
+
+/// How to connect.
+pub(super) struct Connect {
+    client_id: String,
+    port: u16,
+    tls: Option<ClientConfig>,
+    credentials: Option<(String, String)>,
+    keep_alive_s: u16,
+    session_expiry_s: Option<u32>,
+    will: Option<LastWill>,
+}
+
+/// A client that is connected. Dropped, it vanishes without a word, as a device does whose power fails.
+pub(super) struct Client {
+    client: AsyncClient,
+    session_present: bool,
+    messages: mpsc::Receiver<Publish>,
+    ended: mpsc::Receiver<Ended>,
+    driver: JoinHandle<()>,
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The broker said why.
+    Told(Disconnect),
+    /// The socket closed, or worse.
+    Lost,
+}
+
+impl Connect {
+    pub(super) fn new(client_id: &str) -> Self {
+        Self {
+            client_id: client_id.to_owned(),
+            port: 0,
+            tls: None,
+            credentials: None,
+            keep_alive_s: 60,
+            session_expiry_s: None,
+            will: None,
+        }
+    }
+
+    /// Over TLS, with a certificate or none.
+    pub(super) fn tls(mut self, port: u16, trusted: &Authority, identity: Option<&Identity>) -> Self {
+        self.port = port;
+        self.tls = Some(tls_config(trusted, identity));
+        self
+    }
+
+    pub(super) fn plain(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    pub(super) fn credentials(mut self, username: &str, password: &str) -> Self {
+        self.credentials = Some((username.to_owned(), password.to_owned()));
+        self
+    }
+
+    pub(super) const fn keep_alive(mut self, seconds: u16) -> Self {
+        self.keep_alive_s = seconds;
+        self
+    }
+
+    /// With a session that outlives the connection.
+    pub(super) const fn persistent(mut self, expiry_s: u32) -> Self {
+        self.session_expiry_s = Some(expiry_s);
+        self
+    }
+
+    /// With a retained will, published `delay_s` after the connection is lost.
+    pub(super) fn will(mut self, topic: &str, payload: &str, delay_s: u32) -> Self {
+        let properties = LastWillProperties {
+            delay_interval: Some(delay_s),
+            payload_format_indicator: None,
+            message_expiry_interval: None,
+            content_type: None,
+            response_topic: None,
+            correlation_data: None,
+            user_properties: Vec::new(),
+        };
+        self.will = Some(LastWill::new(topic, payload, QoS::AtLeastOnce, true, Some(properties)));
+        self
+    }
+
+    fn options(self) -> MqttOptions {
+        let mut options = MqttOptions::new(self.client_id, ("127.0.0.1", self.port));
+        options.set_keep_alive(self.keep_alive_s);
+        if let Some(expiry_s) = self.session_expiry_s {
+            options.set_session_mode(SessionMode::Persistent).set_session_expiry_interval(Some(expiry_s));
+        } else {
+            options.set_session_mode(SessionMode::Clean);
+        }
+        if let Some(tls) = self.tls {
+            options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(tls))));
+        }
+        if let Some((username, password)) = self.credentials {
+            options.set_credentials(username, password);
+        }
+        if let Some(will) = self.will {
+            options.set_last_will(will);
+        }
+        options
+    }
+}
+
+impl Client {
+    /// Connects, or says why not.
+    pub(super) async fn connect(connect: Connect) -> Result<Self, ConnectionError> {
+        let (client, mut events) = AsyncClient::builder(connect.options()).capacity(16).build();
+        let connack = timeout(DEADLINE, first_connack(&mut events)).await.expect("an answer to CONNECT")?;
+        let (to_messages, messages) = mpsc::channel(1_024);
+        let (to_ended, ended) = mpsc::channel(1);
+        let driver = tokio::spawn(async move {
+            loop {
+                match events.poll().await {
+                    Ok(Event::Incoming(Packet::Publish(publish))) => {
+                        if to_messages.send(publish).await.is_err() {
+                            return;
+                        }
+                    }
+                    Ok(Event::Incoming(Packet::Disconnect(disconnect))) => {
+                        return drop(to_ended.send(Ended::Told(disconnect)).await);
+                    }
+                    Ok(_) => {}
+                    Err(_lost) => return drop(to_ended.send(Ended::Lost).await),
+                }
+            }
+        });
+        Ok(Self { client, session_present: connack.session_present, messages, ended, driver })
+    }
+
+    pub(super) const fn session_present(&self) -> bool {
+        self.session_present
+    }
+
+    pub(super) async fn publish(&self, topic: &str, payload: &str) -> Result<PublishResult, PublishNoticeError> {
+        self.publish_with(topic, payload.as_bytes().to_vec(), PublishOptions::at_least_once()).await
+    }
+
+    pub(super) async fn retain(&self, topic: &str, payload: &str) -> Result<PublishResult, PublishNoticeError> {
+        self.publish_with(topic, payload.as_bytes().to_vec(), PublishOptions::at_least_once().retained()).await
+    }
+
+    pub(super) async fn publish_with(
+        &self,
+        topic: &str,
+        payload: Vec<u8>,
+        options: PublishOptions,
+    ) -> Result<PublishResult, PublishNoticeError> {
+        let notice = self.client.publish_tracked(topic, payload, options).await.unwrap();
+        timeout(DEADLINE, notice.wait_async()).await.expect("an answer to PUBLISH")
+    }
+
+    /// Subscribes, or says why not.
+    pub(super) async fn subscribe(&self, filter: &str) -> Result<(), SubscribeNoticeError> {
+        let notice = self.client.subscribe_tracked(filter, QoS::AtLeastOnce).await.unwrap();
+        timeout(DEADLINE, notice.wait_async()).await.expect("an answer to SUBSCRIBE").map(drop)
+    }
+
+    /// Returns the next message as topic and payload.
+    pub(super) async fn next(&mut self) -> (String, String) {
+        let publish = self.next_publish().await;
+        (text(&publish.topic), text(&publish.payload))
+    }
+
+    pub(super) async fn next_publish(&mut self) -> Publish {
+        timeout(DEADLINE, self.messages.recv()).await.expect("a message").expect("a connection")
+    }
+
+    /// Returns how many messages came that nobody looked at.
+    pub(super) fn left(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Returns how the connection ended.
+    pub(super) async fn end(&mut self) -> Ended {
+        timeout(DEADLINE, self.ended.recv()).await.expect("an end").expect("a reason")
+    }
+
+    /// Closes the connection properly.
+    pub(super) async fn disconnect(mut self) {
+        self.client.disconnect().await.unwrap();
+        self.end().await;
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+async fn first_connack(events: &mut EventLoop) -> Result<ConnAck, ConnectionError> {
+    loop {
+        if let Event::Incoming(Packet::ConnAck(connack)) = events.poll().await? {
+            return Ok(connack);
+        }
+    }
+}
+
+/// Returns a client's side of TLS.
+pub(super) fn tls_config(trusted: &Authority, identity: Option<&Identity>) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(trusted.pem().as_bytes()).unwrap()).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => builder
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap(),
+            )
+            .unwrap(),
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}

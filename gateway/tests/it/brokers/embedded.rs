@@ -1,0 +1,328 @@
+//! The embedded broker.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use gateway::broker::{Broker, EmbeddedConfig, Listeners, MAX_KEEP_ALIVE_S, WORKER_USERNAME, WorkerCredential};
+use rumqttc::{ConnectReturnCode, ConnectionError, DisconnectReasonCode, PublishNoticeError, PubAckReason, PublishOptions};
+use rustls::pki_types::ServerName;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_util::sync::CancellationToken;
+
+use super::authority::Authority;
+use super::client::{Client, Connect, Ended, tls_config};
+use super::{DEADLINE, Place, rules, topic};
+
+/// An embedded broker that runs.
+struct Embedded {
+    place: Place,
+    shutdown: CancellationToken,
+    running: JoinHandle<()>,
+    _files: TempDir,
+}
+
+/// What a test changes.
+struct Settings {
+    max_devices: usize,
+    messages_per_second: u32,
+    documents: Vec<(String, &'static str)>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_devices: 16, messages_per_second: 500, documents: Vec::new() }
+    }
+}
+
+impl Embedded {
+    async fn start() -> Self {
+        Self::start_with(Settings::default()).await
+    }
+
+    async fn start_with(settings: Settings) -> Self {
+        let (authority, files) = (Authority::new(), TempDir::new().unwrap());
+        let mut config = config(files.path(), &authority);
+        config.max_devices = settings.max_devices;
+        config.messages_per_second = settings.messages_per_second;
+        let credential = WorkerCredential::new([7; 32]);
+        let listeners = Listeners::bind(&config).await.unwrap();
+        let broker = Broker::build(&config, listeners, credential.clone()).unwrap();
+        for (topic, payload) in settings.documents {
+            assert!(broker.retain(&topic, payload.as_bytes().to_vec()).await, "{topic} is not the gateway's");
+        }
+        let place = Place {
+            authority,
+            device_port: broker.device_address().port(),
+            worker_port: broker.worker_address().port(),
+            worker_username: WORKER_USERNAME.to_owned(),
+            worker_password: credential.password().to_owned(),
+        };
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(broker.run(shutdown.clone()));
+        Self { place, shutdown, running, _files: files }
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        timeout(DEADLINE, self.running).await.expect("an end").unwrap();
+    }
+}
+
+/// Writes the files of a broker and returns its configuration, on free ports.
+fn config(files: &Path, authority: &Authority) -> EmbeddedConfig {
+    let server = authority.server();
+    fs::write(files.join("server.pem"), server.certificate).unwrap();
+    fs::write(files.join("server.key"), server.key).unwrap();
+    fs::write(files.join("authority.pem"), authority.pem()).unwrap();
+    let free = SocketAddr::from(([127, 0, 0, 1], 0));
+    EmbeddedConfig {
+        listen: free,
+        worker_listen: free,
+        certificate: files.join("server.pem"),
+        key: files.join("server.key"),
+        device_authority: files.join("authority.pem"),
+        max_devices: 16,
+        session_expiry: std::time::Duration::from_secs(600),
+        messages_per_second: 500,
+    }
+}
+
+/// Asks rules of a broker of its own each.
+macro_rules! keeps {
+    ($($rule:ident),* $(,)?) => {$(
+        #[tokio::test]
+        async fn $rule() {
+            let embedded = Embedded::start().await;
+            rules::$rule(&embedded.place).await;
+            embedded.stop().await;
+        }
+    )*};
+}
+
+keeps!(
+    a_device_and_the_gateway_reach_each_other,
+    a_device_cannot_publish_for_another,
+    a_device_hears_nothing_of_another,
+    a_device_cannot_take_over_the_session_of_another,
+    a_device_cannot_leave_a_will_for_another,
+    strangers_are_refused,
+    a_will_waits_and_is_forgotten_when_the_device_is_back,
+    workers_share,
+    documents_are_kept,
+);
+
+#[tokio::test]
+async fn a_filter_of_another_device_is_refused_and_not_only_empty() {
+    let embedded = Embedded::start().await;
+    let device = embedded.place.device("box-a").await;
+    for filter in ["#", "kolbox/v1/#", "kolbox/v1/box-b/ack/+", "kolbox/v1/+/ack/calls", "$share/g/kolbox/v1/box-a/ack/+"] {
+        assert!(device.subscribe(filter).await.is_err(), "{filter} was granted");
+    }
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_id_that_is_not_the_certificates_is_refused_with_the_reason() {
+    let embedded = Embedded::start().await;
+    let place = &embedded.place;
+    let own = place.authority.device("box-a");
+    for client_id in ["box-b", "gateway.w", "box-a.2"] {
+        let connect = Connect::new(client_id).tls(place.device_port, &place.authority, Some(&own));
+        assert_eq!(refusal(connect).await, ConnectReturnCode::ClientIdentifierNotValid, "{client_id}");
+    }
+    let connect = Connect::new("box-a").plain(place.worker_port).credentials(&place.worker_username, &place.worker_password);
+    assert_eq!(refusal(connect).await, ConnectReturnCode::ClientIdentifierNotValid, "a worker as a device");
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_names_no_device_is_refused() {
+    let embedded = Embedded::start().await;
+    let place = &embedded.place;
+    for name in ["Box-A", "gateway.worker", "box a", "kolbox/v1", "+", "#", "-box"] {
+        let identity = place.authority.device(name);
+        let connect = Connect::new(name).tls(place.device_port, &place.authority, Some(&identity));
+        assert!(Client::connect(connect).await.is_err(), "{name} got in");
+    }
+    let nameless = place.authority.nameless();
+    let connect = Connect::new("box-a").tls(place.device_port, &place.authority, Some(&nameless));
+    assert!(Client::connect(connect).await.is_err(), "one without a name got in");
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_that_would_never_be_missed_is_refused() {
+    let embedded = Embedded::start().await;
+    let place = &embedded.place;
+    let own = place.authority.device("box-a");
+    for keep_alive_s in [0, MAX_KEEP_ALIVE_S + 1] {
+        let connect = Connect::new("box-a").keep_alive(keep_alive_s).tls(place.device_port, &place.authority, Some(&own));
+        assert_eq!(refusal(connect).await, ConnectReturnCode::ImplementationSpecificError, "{keep_alive_s} s");
+    }
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn mqtt_3_is_refused() {
+    // CONNECT of MQTT 3.1.1, clean session, keep-alive 60 s, client id "box-a".
+    const CONNECT: &[u8] = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x3c\x00\x05box-a";
+    // CONNACK of MQTT 3.1.1: unacceptable protocol version.
+    const REFUSED: [u8; 4] = [0x20, 0x02, 0x00, 0x01];
+    let embedded = Embedded::start().await;
+    let place = &embedded.place;
+    let own = place.authority.device("box-a");
+    let socket = TcpStream::connect(("127.0.0.1", place.device_port)).await.unwrap();
+    let connector = TlsConnector::from(Arc::new(tls_config(&place.authority, Some(&own))));
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let mut stream = connector.connect(name, socket).await.unwrap();
+    stream.write_all(CONNECT).await.unwrap();
+    let mut answer = [0; 4];
+    timeout(DEADLINE, stream.read_exact(&mut answer)).await.expect("an answer").unwrap();
+    assert_eq!(answer, REFUSED);
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn those_who_never_finish_a_handshake_keep_no_device_out() {
+    let embedded = Embedded::start_with(Settings { max_devices: 2, ..Settings::default() }).await;
+    let mut silent = Vec::new();
+    for _ in 0..32 {
+        silent.push(TcpStream::connect(("127.0.0.1", embedded.place.device_port)).await.unwrap());
+    }
+    embedded.place.device("box-a").await;
+    drop(silent);
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_broker_refuses_one_more_and_takes_it_when_there_is_room() {
+    let embedded = Embedded::start_with(Settings { max_devices: 2, ..Settings::default() }).await;
+    let place = &embedded.place;
+    let (first, _second) = (place.device("box-a").await, place.device("box-b").await);
+    let third = place.authority.device("box-c");
+    let connect = || Connect::new("box-c").tls(place.device_port, &place.authority, Some(&third));
+    assert!(Client::connect(connect()).await.is_err(), "there was room for a third");
+    first.disconnect().await;
+    // The place is free a moment after the goodbye.
+    let taken = async { while Client::connect(connect()).await.is_err() {} };
+    timeout(DEADLINE, taken).await.expect("room");
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn a_flood_is_refused_with_a_reason_and_the_others_are_heard() {
+    let embedded = Embedded::start_with(Settings { messages_per_second: 10, ..Settings::default() }).await;
+    let (flooding, quiet) = (embedded.place.device("box-a").await, embedded.place.device("box-b").await);
+    let mut refused = 0;
+    for n in 0..50 {
+        match flooding.publish(&topic("box-a", "up/logs"), &n.to_string()).await {
+            Ok(_) => {}
+            Err(PublishNoticeError::V5PubAck(reason)) => {
+                assert_eq!(reason, PubAckReason::QuotaExceeded);
+                refused += 1;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(refused > 0, "a flood passed");
+    quiet.publish(&topic("box-b", "up/calls"), "one").await.unwrap();
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_too_large_ends_that_connection_only() {
+    let embedded = Embedded::start().await;
+    let place = &embedded.place;
+    let mut other = place.worker("w").await;
+    other.subscribe("kolbox/v1/#").await.unwrap();
+    let (device, large) = (place.device("box-a").await, vec![b' '; 1024 * 1024]);
+    assert!(device.publish_with(&topic("box-a", "up/calls"), large, PublishOptions::at_least_once()).await.is_err());
+    drop(device);
+    // The longest that the ingest looks at passes whole.
+    let device = place.device("box-a").await;
+    let longest = vec![b' '; protocol::limits::MAX_RECEIVED_LEN];
+    device.publish_with(&topic("box-a", "up/calls"), longest, PublishOptions::at_least_once()).await.unwrap();
+    assert_eq!(other.next_publish().await.payload.len(), protocol::limits::MAX_RECEIVED_LEN);
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn documents_put_back_before_the_start_are_there_for_the_first_device() {
+    let documents = ["ack/calls", "state/desired", "cmd/c1/request"].map(|below| (topic("box-a", below), "kept"));
+    let embedded = Embedded::start_with(Settings { documents: documents.to_vec(), ..Settings::default() }).await;
+    let mut device = embedded.place.device("box-a").await;
+    for (below, told) in [("ack/+", "ack/calls"), ("state/desired", "state/desired"), ("cmd/+/request", "cmd/c1/request")] {
+        device.subscribe(&topic("box-a", below)).await.unwrap();
+        let kept = device.next_publish().await;
+        assert!(kept.retain && &*kept.topic == topic("box-a", told).as_bytes() && &*kept.payload == b"kept", "{below}");
+    }
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn only_documents_of_the_protocol_are_put_back() {
+    let (authority, files) = (Authority::new(), TempDir::new().unwrap());
+    let config = config(files.path(), &authority);
+    let listeners = Listeners::bind(&config).await.unwrap();
+    let broker = Broker::build(&config, listeners, WorkerCredential::new([1; 32])).unwrap();
+    for topic in ["kolbox/v1/box-a/up/calls", "kolbox/v1/+/state/desired", "elsewhere", ""] {
+        assert!(!broker.retain(topic, b"x".to_vec()).await, "{topic}");
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_stops_says_so() {
+    let embedded = Embedded::start().await;
+    let mut device = embedded.place.device("box-a").await;
+    let mut worker = embedded.place.worker("w").await;
+    embedded.stop().await;
+    for client in [&mut device, &mut worker] {
+        let ended = client.end().await;
+        let Ended::Told(disconnect) = ended else { panic!("{ended:?}") };
+        assert_eq!(disconnect.reason_code, DisconnectReasonCode::ServerShuttingDown);
+    }
+}
+
+#[tokio::test]
+async fn files_that_are_missing_or_wrong_are_named() {
+    let (authority, files) = (Authority::new(), TempDir::new().unwrap());
+    let good = config(files.path(), &authority);
+    fs::write(files.path().join("empty.pem"), "").unwrap();
+    let of_another = authority.server();
+    fs::write(files.path().join("another.key"), of_another.key).unwrap();
+    let cases = [
+        (EmbeddedConfig { certificate: files.path().join("none.pem"), ..good.clone() }, "none.pem"),
+        (EmbeddedConfig { key: files.path().join("empty.pem"), ..good.clone() }, "empty.pem does not hold a private key"),
+        (EmbeddedConfig { device_authority: files.path().join("empty.pem"), ..good.clone() }, "empty.pem does not hold a"),
+        (EmbeddedConfig { key: files.path().join("another.key"), ..good.clone() }, "is not usable"),
+    ];
+    for (config, expected) in cases {
+        let listeners = Listeners::bind(&config).await.unwrap();
+        let Err(error) = Broker::build(&config, listeners, WorkerCredential::new([1; 32])) else { panic!("{expected}") };
+        let told = std::error::Error::source(&error).unwrap().to_string();
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn a_credential_is_not_shown() {
+    let credential = WorkerCredential::new([0xab; 32]);
+    assert_eq!(credential.password(), "ab".repeat(32));
+    assert!(!format!("{credential:?}").contains("ab"), "{credential:?}");
+}
+
+/// Returns how a connection is refused.
+async fn refusal(connect: Connect) -> ConnectReturnCode {
+    match Client::connect(connect).await {
+        Err(ConnectionError::ConnectionRefused(reason)) => reason,
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("it was let in"),
+    }
+}
