@@ -33,7 +33,7 @@ use mqtt5::packet::publish::PublishPacket;
 use protocol::limits::MAX_RECEIVED_LEN;
 use serde::Deserialize;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -42,14 +42,17 @@ use tokio_util::sync::CancellationToken;
 pub mod acl;
 mod admission;
 mod certificate;
+mod places;
 mod tls;
 
 pub use admission::{MAX_KEEP_ALIVE_S, WORKER_CLIENT_PREFIX, WORKER_USERNAME, WorkerCredential};
 pub use certificate::{CertificateError, device_of};
+pub use places::MAX_CONNECTIONS_OF_DEVICE;
 pub use tls::TlsError;
 
 use acl::{Action, Identity, allowed};
 use admission::Admission;
+use places::Places;
 
 /// Longest packet taken, in bytes: the longest payload that the ingest looks at, and room for what goes around it.
 const MAX_PACKET_BYTES: usize = MAX_RECEIVED_LEN + 4 * 1024;
@@ -196,7 +199,7 @@ struct Hub {
     of_devices: Terms,
     of_workers: Terms,
     handshakes: Arc<Semaphore>,
-    devices: Arc<Semaphore>,
+    devices: Places,
     workers: Arc<Semaphore>,
     goodbye: broadcast::Sender<()>,
 }
@@ -311,7 +314,7 @@ impl Hub {
             of_devices: Terms::new(config, DEVICE_WINDOW, config.messages_per_second),
             of_workers: Terms::new(config, WORKER_WINDOW, 0),
             handshakes: Arc::new(Semaphore::new(MAX_HANDSHAKES)),
-            devices: Arc::new(Semaphore::new(config.max_devices)),
+            devices: Places::new(config.max_devices),
             workers: Arc::new(Semaphore::new(MAX_WORKERS)),
             goodbye,
         }
@@ -346,11 +349,12 @@ impl Hub {
                 Ok(device) => device,
                 Err(error) => return tracing::warn!(%peer, %error, "refused a certificate"),
             };
-            let Ok(place) = Arc::clone(&hub.devices).try_acquire_owned() else {
-                return tracing::warn!(device = device.as_str(), "refused a device: the broker is full");
+            let _place = match hub.devices.take(&device) {
+                Ok(place) => place,
+                Err(error) => return tracing::warn!(device = device.as_str(), %error, "refused a device"),
             };
             let transport = BrokerTransport::tls(TlsStreamWrapper::new(stream));
-            hub.serve(transport, peer, Admission::Device(device), &hub.of_devices, place).await;
+            hub.serve(transport, peer, Admission::Device(device), &hub.of_devices).await;
         });
     }
 
@@ -369,19 +373,13 @@ impl Hub {
         let hub = self.clone();
         connections.spawn(async move {
             let transport = BrokerTransport::tcp(socket);
-            hub.serve(transport, peer, Admission::Worker(credential), &hub.of_workers, place).await;
+            hub.serve(transport, peer, Admission::Worker(credential), &hub.of_workers).await;
+            drop(place);
         });
     }
 
     /// Speaks MQTT with a peer until it or the broker goes.
-    async fn serve(
-        &self,
-        transport: BrokerTransport,
-        peer: SocketAddr,
-        admission: Admission,
-        terms: &Terms,
-        place: OwnedSemaphorePermit,
-    ) {
+    async fn serve(&self, transport: BrokerTransport, peer: SocketAddr, admission: Admission, terms: &Terms) {
         let admission: Arc<dyn AuthProvider> = Arc::new(admission);
         let handler = ClientHandler::new(
             transport,
@@ -397,7 +395,6 @@ impl Hub {
         if let Err(error) = Box::pin(handler.run()).await {
             tracing::debug!(%peer, %error, "a broker connection ended");
         }
-        drop(place);
     }
 
     /// Drops what has expired.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use rumqttc::{
-    AsyncClient, ConnAck, ConnectionError, Disconnect, Event, EventLoop, LastWill, LastWillProperties, MqttOptions, Packet,
-    Publish, PublishNoticeError, PublishOptions, PublishResult, QoS, SessionMode, SubscribeNoticeError, TlsConfiguration, Transport,
+    AsyncClient, ConnAck, ConnectionError, Disconnect, Event, EventLoop, LastWill, LastWillProperties, MqttOptions,
+    Packet, Publish, PublishNoticeError, PublishOptions, PublishResult, QoS, SessionMode, SubscribeNoticeError,
+    TlsConfiguration, Transport,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -103,7 +104,7 @@ impl Connect {
 
     fn options(self) -> MqttOptions {
         let mut options = MqttOptions::new(self.client_id, ("127.0.0.1", self.port));
-        options.set_keep_alive(self.keep_alive_s);
+        options.set_keep_alive(self.keep_alive_s).set_unlimited_incoming_packet_size();
         if let Some(expiry_s) = self.session_expiry_s {
             options.set_session_mode(SessionMode::Persistent).set_session_expiry_interval(Some(expiry_s));
         } else {

@@ -4,16 +4,23 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use gateway::broker::{Broker, EmbeddedConfig, Listeners, MAX_KEEP_ALIVE_S, WORKER_USERNAME, WorkerCredential};
-use rumqttc::{ConnectReturnCode, ConnectionError, DisconnectReasonCode, PublishNoticeError, PubAckReason, PublishOptions};
+use gateway::broker::{
+    Broker, EmbeddedConfig, Listeners, MAX_CONNECTIONS_OF_DEVICE, MAX_KEEP_ALIVE_S, WORKER_USERNAME, WorkerCredential,
+};
+use protocol::limits::MAX_RECEIVED_LEN;
+use rumqttc::{
+    ConnectReturnCode, ConnectionError, DisconnectReasonCode, PubAckReason, PublishNoticeError, PublishOptions,
+};
 use rustls::pki_types::ServerName;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::authority::Authority;
@@ -89,7 +96,7 @@ fn config(files: &Path, authority: &Authority) -> EmbeddedConfig {
         key: files.join("server.key"),
         device_authority: files.join("authority.pem"),
         max_devices: 16,
-        session_expiry: std::time::Duration::from_secs(600),
+        session_expiry: Duration::from_secs(600),
         messages_per_second: 500,
     }
 }
@@ -122,7 +129,9 @@ keeps!(
 async fn a_filter_of_another_device_is_refused_and_not_only_empty() {
     let embedded = Embedded::start().await;
     let device = embedded.place.device("box-a").await;
-    for filter in ["#", "kolbox/v1/#", "kolbox/v1/box-b/ack/+", "kolbox/v1/+/ack/calls", "$share/g/kolbox/v1/box-a/ack/+"] {
+    for filter in
+        ["#", "kolbox/v1/#", "kolbox/v1/box-b/ack/+", "kolbox/v1/+/ack/calls", "$share/g/kolbox/v1/box-a/ack/+"]
+    {
         assert!(device.subscribe(filter).await.is_err(), "{filter} was granted");
     }
     embedded.stop().await;
@@ -137,7 +146,8 @@ async fn a_client_id_that_is_not_the_certificates_is_refused_with_the_reason() {
         let connect = Connect::new(client_id).tls(place.device_port, &place.authority, Some(&own));
         assert_eq!(refusal(connect).await, ConnectReturnCode::ClientIdentifierNotValid, "{client_id}");
     }
-    let connect = Connect::new("box-a").plain(place.worker_port).credentials(&place.worker_username, &place.worker_password);
+    let connect =
+        Connect::new("box-a").plain(place.worker_port).credentials(&place.worker_username, &place.worker_password);
     assert_eq!(refusal(connect).await, ConnectReturnCode::ClientIdentifierNotValid, "a worker as a device");
     embedded.stop().await;
 }
@@ -163,7 +173,8 @@ async fn a_device_that_would_never_be_missed_is_refused() {
     let place = &embedded.place;
     let own = place.authority.device("box-a");
     for keep_alive_s in [0, MAX_KEEP_ALIVE_S + 1] {
-        let connect = Connect::new("box-a").keep_alive(keep_alive_s).tls(place.device_port, &place.authority, Some(&own));
+        let connect =
+            Connect::new("box-a").keep_alive(keep_alive_s).tls(place.device_port, &place.authority, Some(&own));
         assert_eq!(refusal(connect).await, ConnectReturnCode::ImplementationSpecificError, "{keep_alive_s} s");
     }
     embedded.stop().await;
@@ -176,12 +187,7 @@ async fn mqtt_3_is_refused() {
     // CONNACK of MQTT 3.1.1: unacceptable protocol version.
     const REFUSED: [u8; 4] = [0x20, 0x02, 0x00, 0x01];
     let embedded = Embedded::start().await;
-    let place = &embedded.place;
-    let own = place.authority.device("box-a");
-    let socket = TcpStream::connect(("127.0.0.1", place.device_port)).await.unwrap();
-    let connector = TlsConnector::from(Arc::new(tls_config(&place.authority, Some(&own))));
-    let name = ServerName::try_from("127.0.0.1").unwrap();
-    let mut stream = connector.connect(name, socket).await.unwrap();
+    let mut stream = raw_device(&embedded.place).await;
     stream.write_all(CONNECT).await.unwrap();
     let mut answer = [0; 4];
     timeout(DEADLINE, stream.read_exact(&mut answer)).await.expect("an answer").unwrap();
@@ -198,6 +204,24 @@ async fn those_who_never_finish_a_handshake_keep_no_device_out() {
     }
     embedded.place.device("box-a").await;
     drop(silent);
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn one_device_with_many_connections_keeps_no_other_out() {
+    let settings = Settings { max_devices: MAX_CONNECTIONS_OF_DEVICE + 1, ..Settings::default() };
+    let embedded = Embedded::start_with(settings).await;
+    // The two that are too many are closed, and before those are that never send a CONNECT, after 10 s.
+    let mut silent = JoinSet::new();
+    for _ in 0..MAX_CONNECTIONS_OF_DEVICE + 2 {
+        let mut stream = raw_device(&embedded.place).await;
+        silent.spawn(async move { stream.read_u8().await.is_err() });
+    }
+    for _ in 0..2 {
+        let ended = timeout(Duration::from_secs(8), silent.join_next()).await.expect("a closed connection");
+        assert!(ended.unwrap().unwrap(), "the broker spoke first");
+    }
+    embedded.place.device("box-b").await;
     embedded.stop().await;
 }
 
@@ -237,19 +261,37 @@ async fn a_flood_is_refused_with_a_reason_and_the_others_are_heard() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_ends_that_connection_only() {
+async fn a_packet_that_is_too_large_ends_that_connection_only() {
+    // CONNECT of MQTT 5, clean start, keep-alive 60 s, client id "box-a".
+    const CONNECT: &[u8] = b"\x10\x12\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x05box-a";
+    // PUBLISH, QoS 1, with 1 MiB to follow.
+    const PUBLISH: &[u8] = b"\x32\x80\x80\x40\x00\x18kolbox/v1/box-a/up/calls\x00\x01\x00";
+    const PUBACK: u8 = 0x40;
     let embedded = Embedded::start().await;
-    let place = &embedded.place;
-    let mut other = place.worker("w").await;
-    other.subscribe("kolbox/v1/#").await.unwrap();
-    let (device, large) = (place.device("box-a").await, vec![b' '; 1024 * 1024]);
-    assert!(device.publish_with(&topic("box-a", "up/calls"), large, PublishOptions::at_least_once()).await.is_err());
-    drop(device);
-    // The longest that the ingest looks at passes whole.
-    let device = place.device("box-a").await;
-    let longest = vec![b' '; protocol::limits::MAX_RECEIVED_LEN];
+    let other = embedded.place.device("box-b").await;
+    let mut stream = raw_device(&embedded.place).await;
+    stream.write_all(CONNECT).await.unwrap();
+    let mut connack = [0; 2];
+    timeout(DEADLINE, stream.read_exact(&mut connack)).await.expect("an answer").unwrap();
+    let mut rest = vec![0; usize::from(connack[1])];
+    timeout(DEADLINE, stream.read_exact(&mut rest)).await.expect("the rest of it").unwrap();
+    // The broker need not read it to the end; how much is written does not matter.
+    drop(stream.write_all(&[PUBLISH, &vec![b' '; 1024 * 1024]].concat()).await);
+    let mut said = Vec::new();
+    drop(timeout(DEADLINE, stream.read_to_end(&mut said)).await.expect("an end"));
+    assert!(!said.contains(&PUBACK), "it was taken: {said:?}");
+    other.publish(&topic("box-b", "up/calls"), "still here").await.unwrap();
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn the_longest_payload_that_the_ingest_looks_at_passes_whole() {
+    let embedded = Embedded::start().await;
+    let (device, mut worker) = (embedded.place.device("box-a").await, embedded.place.worker("w").await);
+    worker.subscribe("kolbox/v1/#").await.unwrap();
+    let longest = vec![b' '; MAX_RECEIVED_LEN];
     device.publish_with(&topic("box-a", "up/calls"), longest, PublishOptions::at_least_once()).await.unwrap();
-    assert_eq!(other.next_publish().await.payload.len(), protocol::limits::MAX_RECEIVED_LEN);
+    assert_eq!(worker.next_publish().await.payload.len(), MAX_RECEIVED_LEN);
     embedded.stop().await;
 }
 
@@ -258,7 +300,9 @@ async fn documents_put_back_before_the_start_are_there_for_the_first_device() {
     let documents = ["ack/calls", "state/desired", "cmd/c1/request"].map(|below| (topic("box-a", below), "kept"));
     let embedded = Embedded::start_with(Settings { documents: documents.to_vec(), ..Settings::default() }).await;
     let mut device = embedded.place.device("box-a").await;
-    for (below, told) in [("ack/+", "ack/calls"), ("state/desired", "state/desired"), ("cmd/+/request", "cmd/c1/request")] {
+    for (below, told) in
+        [("ack/+", "ack/calls"), ("state/desired", "state/desired"), ("cmd/+/request", "cmd/c1/request")]
+    {
         device.subscribe(&topic("box-a", below)).await.unwrap();
         let kept = device.next_publish().await;
         assert!(kept.retain && &*kept.topic == topic("box-a", told).as_bytes() && &*kept.payload == b"kept", "{below}");
@@ -299,13 +343,21 @@ async fn files_that_are_missing_or_wrong_are_named() {
     fs::write(files.path().join("another.key"), of_another.key).unwrap();
     let cases = [
         (EmbeddedConfig { certificate: files.path().join("none.pem"), ..good.clone() }, "none.pem"),
-        (EmbeddedConfig { key: files.path().join("empty.pem"), ..good.clone() }, "empty.pem does not hold a private key"),
-        (EmbeddedConfig { device_authority: files.path().join("empty.pem"), ..good.clone() }, "empty.pem does not hold a"),
+        (
+            EmbeddedConfig { key: files.path().join("empty.pem"), ..good.clone() },
+            "empty.pem does not hold a private key",
+        ),
+        (
+            EmbeddedConfig { device_authority: files.path().join("empty.pem"), ..good.clone() },
+            "empty.pem does not hold a",
+        ),
         (EmbeddedConfig { key: files.path().join("another.key"), ..good.clone() }, "is not usable"),
     ];
     for (config, expected) in cases {
         let listeners = Listeners::bind(&config).await.unwrap();
-        let Err(error) = Broker::build(&config, listeners, WorkerCredential::new([1; 32])) else { panic!("{expected}") };
+        let Err(error) = Broker::build(&config, listeners, WorkerCredential::new([1; 32])) else {
+            panic!("{expected}")
+        };
         let told = std::error::Error::source(&error).unwrap().to_string();
         assert!(told.contains(expected), "{told}");
     }
@@ -316,6 +368,14 @@ fn a_credential_is_not_shown() {
     let credential = WorkerCredential::new([0xab; 32]);
     assert_eq!(credential.password(), "ab".repeat(32));
     assert!(!format!("{credential:?}").contains("ab"), "{credential:?}");
+}
+
+/// Returns a connection of `box-a` on which nothing was said yet.
+async fn raw_device(place: &Place) -> TlsStream<TcpStream> {
+    let own = place.authority.device("box-a");
+    let socket = TcpStream::connect(("127.0.0.1", place.device_port)).await.unwrap();
+    let connector = TlsConnector::from(Arc::new(tls_config(&place.authority, Some(&own))));
+    connector.connect(ServerName::try_from("127.0.0.1").unwrap(), socket).await.unwrap()
 }
 
 /// Returns how a connection is refused.

@@ -117,9 +117,11 @@ pub(super) async fn a_device_cannot_leave_a_will_for_another(place: &Place) {
     let mut worker = place.worker("w").await;
     worker.subscribe("kolbox/v1/#").await.unwrap();
     let identity = place.authority.device("box-a");
-    let forger = Connect::new("box-a")
-        .will(&topic("box-b", "presence"), "forged", 0)
-        .tls(place.device_port, &place.authority, Some(&identity));
+    let forger = Connect::new("box-a").will(&topic("box-b", "presence"), "forged", 0).tls(
+        place.device_port,
+        &place.authority,
+        Some(&identity),
+    );
     // Mosquitto refuses the connection, the embedded broker the will.
     drop(Client::connect(forger).await);
     // The forger's connection under the same id is gone for good once a second one is served.
@@ -132,7 +134,9 @@ pub(super) async fn a_device_cannot_leave_a_will_for_another(place: &Place) {
 pub(super) async fn strangers_are_refused(place: &Place) {
     let stranger = Authority::new();
     let (of_stranger, expired) = (stranger.device("box-a"), place.authority.expired("box-a"));
-    for (identity, who) in [(None, "no certificate"), (Some(&of_stranger), "a wrong authority"), (Some(&expired), "expired")] {
+    for (identity, who) in
+        [(None, "no certificate"), (Some(&of_stranger), "a wrong authority"), (Some(&expired), "expired")]
+    {
         let connect = Connect::new("box-a").tls(place.device_port, &place.authority, identity);
         assert!(Client::connect(connect).await.is_err(), "{who} got in");
     }
@@ -145,7 +149,9 @@ pub(super) async fn strangers_are_refused(place: &Place) {
     let connect = Connect::new("box-a").tls(place.device_port, &stranger, Some(&own));
     assert!(Client::connect(connect).await.is_err(), "a device trusted a strange broker");
     // The workers' door is closed to those without the password, and to a device that names itself.
-    for (username, password) in [(place.worker_username.as_str(), "wrong"), ("box-a", ""), ("box-a", &place.worker_password)] {
+    for (username, password) in
+        [(place.worker_username.as_str(), "wrong"), ("box-a", ""), ("box-a", &place.worker_password)]
+    {
         let connect = Connect::new("gateway.w").plain(place.worker_port).credentials(username, password);
         assert!(Client::connect(connect).await.is_err(), "{username} got in by the workers' door");
     }
