@@ -110,6 +110,10 @@ pub struct EventBatch {
 }
 
 impl EventBatch {
+    /// The fields of a batch on the wire.
+    pub(crate) const FIELDS: [&str; 9] =
+        ["v", "device", "stream", "epoch", "boot", "sent_at_ms", "sent_mono_ms", "skipped", "events"];
+
     /// Returns the lowest number it accounts for, by an event or by an announced gap; nothing when it is empty.
     pub fn first(&self) -> Option<u64> {
         let events = self.events.iter().map(|event| event.seq);

@@ -127,7 +127,7 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
-    /// Makes an event of what happened. NUL characters become U+FFFD: PostgreSQL has no place for them, and one of them
+    /// Makes an event of what happened. NUL characters become U+FFFD: `PostgreSQL` has no place for them, and one of them
     /// must not cost the fact.
     ///
     /// # Errors

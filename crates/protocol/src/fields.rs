@@ -74,10 +74,8 @@ impl Fields {
 
     /// Takes a document apart.
     pub(crate) fn of(value: Value) -> Result<Self, Fault> {
-        match value {
-            Value::Object(map) => Ok(Self(map)),
-            other => Err(Fault::of(&other, "an object")),
-        }
+        let Value::Object(map) = value else { return Err(Fault::of(&value, "an object")) };
+        Ok(Self(map))
     }
 
     /// Takes a field that has to be there.
@@ -137,11 +135,8 @@ impl Fields {
 }
 
 fn bounded(value: Value, max: usize) -> Result<String, Fault> {
-    match value {
-        Value::String(text) if text.len() <= max => Ok(text),
-        Value::String(text) => Err(Fault::of(Found::Text { len: text.len() }, "shorter text")),
-        other => Err(Fault::of(&other, "text")),
-    }
+    let Value::String(text) = value else { return Err(Fault::of(&value, "text")) };
+    if text.len() <= max { Ok(text) } else { Err(Fault::of(Found::Text { len: text.len() }, "shorter text")) }
 }
 
 /// Something a field may hold.
@@ -268,13 +263,11 @@ field_as_text! {
 
 /// Reads a list of at most `max`.
 pub(crate) fn list<T: Field>(value: Value, max: usize) -> Result<Vec<T>, Fault> {
-    match value {
-        Value::Array(list) if list.len() <= max => {
-            list.into_iter().enumerate().map(|(place, item)| T::read(item).map_err(|fault| fault.at(place))).collect()
-        }
-        Value::Array(list) => Err(Fault::of(Found::List { len: list.len() }, "a shorter list")),
-        other => Err(Fault::of(&other, "a list")),
+    let Value::Array(list) = value else { return Err(Fault::of(&value, "a list")) };
+    if list.len() > max {
+        return Err(Fault::of(Found::List { len: list.len() }, "a shorter list"));
     }
+    list.into_iter().enumerate().map(|(place, item)| T::read(item).map_err(|fault| fault.at(place))).collect()
 }
 
 /// Gives documents the conversion that serde reads them by.

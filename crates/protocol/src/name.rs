@@ -64,8 +64,13 @@ impl CommandId {
 }
 
 impl Word {
-    /// Makes a word of this program. The caller keeps to the characters; a test of the words in use checks them.
+    /// Makes a word of this program, to be used in constants.
+    ///
+    /// # Panics
+    ///
+    /// When it is no word; in a constant that is an error of compilation.
     pub const fn known(word: &'static str) -> Self {
+        assert!(is_word(word), "a word has 1 to 64 of a-z, 0-9, '_', '-' and '.', the first a letter");
         Self(Cow::Borrowed(word))
     }
 
@@ -98,10 +103,20 @@ fn is_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-pub(crate) fn is_word(text: &str) -> bool {
-    (1..=MAX_WORD_LEN).contains(&text.len())
-        && text.starts_with(|first: char| first.is_ascii_lowercase())
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte))
+/// Written as a loop, for a constant can be checked with it.
+pub(crate) const fn is_word(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    let [b'a'..=b'z', ..] = rest else { return false };
+    if rest.len() > MAX_WORD_LEN {
+        return false;
+    }
+    while let [byte, behind @ ..] = rest {
+        if !byte.is_ascii_lowercase() && !byte.is_ascii_digit() && !matches!(byte, b'_' | b'-' | b'.') {
+            return false;
+        }
+        rest = behind;
+    }
+    true
 }
 
 impl FromStr for DeviceId {

@@ -6,13 +6,13 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use units::Pii;
 
-use crate::batch::{BadEvent, ReceivedBatch, SeqRange, Skipped, gaps, read_header};
+use crate::batch::{BadEvent, EventBatch, ReceivedBatch, SeqRange, Skipped, gaps, read_header};
 use crate::event::Event;
 use crate::fault::{Fault, Found};
 use crate::fields::{Field as _, Fields, Read as _};
 use crate::limits::{MAX_BATCH_EVENTS, MAX_EVENT_LEN, MAX_QUARANTINED_LEN};
 use crate::topic::Topic;
-use crate::wire::{DecodeError, Document as _, check_address, check_version, not_json, read_raw, unpack};
+use crate::wire::{DecodeError, Document as _, check_address, check_nul, check_version, not_json, read_raw, unpack};
 
 /// Reads a batch that came on `topic`, as far as it can be read.
 ///
@@ -26,17 +26,19 @@ pub fn decode_batch(topic: &Topic, payload: &[u8]) -> Result<ReceivedBatch, Deco
     let version = split.get("v").map(|raw| read_raw(raw)).transpose();
     let version = version.map_err(|fault| DecodeError::UnknownVersion(fault.under("v")))?;
     check_version(version.as_ref())?;
-    let events = split.remove("events").ok_or_else(|| fault_in_events(Found::Nothing.into()))?;
+    let events = split.remove("events").ok_or_else(|| fault_in_events(Found::Nothing))?;
 
-    let mut fields = Fields::new(read_each(&split).map_err(|(name, fault)| DecodeError::Field(fault.under(name)))?);
+    let header = read_each(&split).map_err(|(name, fault)| DecodeError::Field(fault.under(known(name))))?;
+    check_nul(&header)?;
+    let mut fields = Fields::new(header);
     let mut batch = read_header(&mut fields).map_err(DecodeError::Field)?;
     batch.extra = fields.rest();
     check_address(topic, batch.address())?;
 
     let events: Vec<&RawValue> =
-        serde_json::from_str(events.get()).map_err(|_not_a_list| fault_in_events(FoundEvents::of(events)))?;
+        serde_json::from_str(events.get()).map_err(|_not_a_list| fault_in_events(found(events)))?;
     if events.len() > MAX_BATCH_EVENTS {
-        return Err(fault_in_events(FoundEvents(Found::List { len: events.len() })));
+        return Err(fault_in_events(Found::List { len: events.len() }));
     }
     let mut items: Vec<Item<'_>> = events.into_iter().enumerate().map(|(place, raw)| Item::read(place, raw)).collect();
     believe_the_longest_row(&mut items);
@@ -59,23 +61,13 @@ pub fn decode_batch(topic: &Topic, payload: &[u8]) -> Result<ReceivedBatch, Deco
     Ok(ReceivedBatch { batch, bad, gaps })
 }
 
-/// What stood where the list of events had to be.
-struct FoundEvents(Found);
-
-impl From<Found> for FoundEvents {
-    fn from(found: Found) -> Self {
-        Self(found)
-    }
+/// Returns what kind of thing stands there.
+fn found(raw: &RawValue) -> Found {
+    read_raw(raw).map_or(Found::Unreadable, |value| Found::from(&value))
 }
 
-impl FoundEvents {
-    fn of(raw: &RawValue) -> Self {
-        Self(read_raw(raw).map_or(Found::Unreadable, |value| Found::from(&value)))
-    }
-}
-
-fn fault_in_events(found: FoundEvents) -> DecodeError {
-    DecodeError::Field(Fault::of(found.0, "a list of at most 1024 events").under("events"))
+fn fault_in_events(found: Found) -> DecodeError {
+    DecodeError::Field(Fault::of(found, "a list of at most 1024 events").under("events"))
 }
 
 /// Reads each field of an object that was split.
@@ -85,6 +77,12 @@ fn read_each<'a>(split: &'a BTreeMap<String, &RawValue>) -> Result<Map<String, V
         Err(fault) => Err((name.as_str(), fault)),
     };
     split.iter().map(read).collect()
+}
+
+/// Returns the name of a field, for an error: a name that is none of ours is not repeated.
+fn known(name: &str) -> &str {
+    let ours = EventBatch::FIELDS.contains(&name) || Event::FIELDS.contains(&name);
+    if ours { name } else { "(another field)" }
 }
 
 /// One element of the list of events.
@@ -106,7 +104,7 @@ impl<'a> Item<'a> {
 /// Reads an event, and its number even when the rest cannot be read.
 fn read_event(raw: &RawValue) -> (Option<u64>, Result<Event, Fault>) {
     let Ok(split) = serde_json::from_str::<BTreeMap<String, &RawValue>>(raw.get()) else {
-        return (None, Err(Fault::of(FoundEvents::of(raw).0, "an event")));
+        return (None, Err(Fault::of(found(raw), "an event")));
     };
     let seq = split.get("seq").and_then(|raw| read_raw(raw).ok()).and_then(|value| u64::read(value).ok());
     let seq = seq.filter(|seq| *seq > 0);
@@ -116,8 +114,7 @@ fn read_event(raw: &RawValue) -> (Option<u64>, Result<Event, Fault>) {
     } else {
         match read_each(&split) {
             Ok(map) => Event::read_fields(Fields::new(map)),
-            // A name that is none of ours is not repeated.
-            Err((name, fault)) => Err(if Event::FIELDS.contains(&name) { fault.under(name) } else { fault }),
+            Err((name, fault)) => Err(fault.under(known(name))),
         }
     };
     (seq, event)

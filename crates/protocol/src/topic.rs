@@ -10,7 +10,7 @@
 //! | `kolbox/v1/{device}/cmd/{command}/request` | yes | gateway |
 //! | `kolbox/v1/{device}/cmd/{command}/status` | yes | device |
 //!
-//! All of them are published with QoS 1. The `v1` is that of the topics; each envelope carries its own version.
+//! All of them are published with quality of service 1. The `v1` is that of the topics; each envelope carries its own version.
 
 use std::fmt;
 use std::str::FromStr;
@@ -310,12 +310,8 @@ pub fn device_may_subscribe(device: &DeviceId, filter: &str) -> bool {
 ///
 /// See [mosquitto.conf(5)](https://mosquitto.org/man/mosquitto-conf-5.html), `acl_file`.
 pub fn mosquitto_acl(gateway_user: &DeviceId) -> String {
-    let mut rules = format!("user {gateway_user}\ntopic readwrite {PREFIX}/#\n\n");
-    for below in DEVICE_PUBLISHES {
-        rules += &format!("pattern write {PREFIX}/%u/{below}\n");
-    }
-    for below in DEVICE_SUBSCRIBES {
-        rules += &format!("pattern read {PREFIX}/%u/{below}\n");
-    }
-    rules
+    let writes = DEVICE_PUBLISHES.iter().map(|below| format!("pattern write {PREFIX}/%u/{below}\n"));
+    let reads = DEVICE_SUBSCRIBES.iter().map(|below| format!("pattern read {PREFIX}/%u/{below}\n"));
+    let gateway = format!("user {gateway_user}\ntopic readwrite {PREFIX}/#\n\n");
+    std::iter::once(gateway).chain(writes).chain(reads).collect()
 }

@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use std::io::{self, Read as _};
 
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
+use crate::event::has_nul;
 use crate::fault::{Fault, Found};
 use crate::fields::VERSION;
 use crate::limits::{MAX_RECEIVED_LEN, MAX_SENT_LEN, MAX_UNPACKED_LEN, MAX_ZSTD_WINDOW_LOG, MIN_COMPRESSED_LEN};
@@ -166,7 +167,7 @@ pub fn encode(document: &impl Document) -> Result<Vec<u8>, EncodeError> {
         return Err(EncodeError::TooLong { len: json.len() });
     }
     let payload = if json.len() >= MIN_COMPRESSED_LEN {
-        let compressed = zstd::bulk::compress(&json, ZSTD_LEVEL).map_err(EncodeError::Compress)?;
+        let compressed = compress(&json).map_err(EncodeError::Compress)?;
         if compressed.len() < json.len() { compressed } else { json }
     } else {
         json
@@ -177,12 +178,22 @@ pub fn encode(document: &impl Document) -> Result<Vec<u8>, EncodeError> {
     Ok(payload)
 }
 
+/// Compresses with a checksum: four bytes, and what was spoilt on some disk on the way is noticed.
+fn compress(json: &[u8]) -> io::Result<Vec<u8>> {
+    let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
+    compressor.include_checksum(true)?;
+    compressor.compress(json)
+}
+
 /// Reads the payload of a message that came on `topic`. Batches have a reader of their own that saves what can be saved,
 /// [`decode_batch`](crate::decode_batch).
 pub fn decode<D: Document>(topic: &Topic, payload: &[u8]) -> Result<D, DecodeError> {
     let text = unpack(payload)?;
     let value: Value = serde_json::from_str(&text).map_err(|error| not_json(&error))?;
     check_version(value.get("v"))?;
+    if let Value::Object(map) = &value {
+        check_nul(map)?;
+    }
     let document = D::try_from(value).map_err(DecodeError::Field)?;
     check_address(topic, document.address())?;
     Ok(document)
@@ -233,6 +244,14 @@ pub(crate) fn check_version(version: Option<&Value>) -> Result<(), DecodeError> 
         Some(found) if found > VERSION => Err(DecodeError::FutureVersion { found }),
         Some(_) | None => Err(DecodeError::UnknownVersion(Fault::of(version, EXPECTED).under("v"))),
     }
+}
+
+/// Refuses NUL characters, for which `PostgreSQL` has no place: what is read can be stored.
+pub(crate) fn check_nul(map: &Map<String, Value>) -> Result<(), DecodeError> {
+    if map.iter().any(|(name, value)| name.contains('\0') || has_nul(value)) {
+        return Err(DecodeError::Field(Fault::of(Found::Unreadable, "text without NUL characters")));
+    }
+    Ok(())
 }
 
 /// Compares what a document says of itself with the topic, which the broker has checked against the certificate.
