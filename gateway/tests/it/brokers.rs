@@ -8,6 +8,7 @@ mod external;
 mod mosquitto;
 mod rules;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use authority::Authority;
@@ -51,4 +52,9 @@ impl Place {
 /// Returns the topic of a device.
 fn topic(device: &str, below: &str) -> String {
     format!("kolbox/v1/{device}/{below}")
+}
+
+/// Returns a file of the examples.
+fn example(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file)
 }

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::authority::Authority;
 use super::client::{Client, Connect, Ended, tls_config};
-use super::{DEADLINE, Place, rules, topic};
+use super::{DEADLINE, Place, example, rules, topic};
 
 /// An embedded broker that runs.
 struct Embedded {
@@ -58,10 +58,19 @@ impl Embedded {
         let mut config = config(files.path(), &authority);
         config.max_devices = settings.max_devices;
         config.messages_per_second = settings.messages_per_second;
+        Self::start_from(&config, settings.documents, authority, files).await
+    }
+
+    async fn start_from(
+        config: &EmbeddedConfig,
+        documents: Vec<(String, &'static str)>,
+        authority: Authority,
+        files: TempDir,
+    ) -> Self {
         let credential = WorkerCredential::new([7; 32]);
-        let listeners = Listeners::bind(&config).await.unwrap();
-        let broker = Broker::build(&config, listeners, credential.clone()).unwrap();
-        for (topic, payload) in settings.documents {
+        let listeners = Listeners::bind(config).await.unwrap();
+        let broker = Broker::build(config, listeners, credential.clone()).unwrap();
+        for (topic, payload) in documents {
             assert!(broker.retain(&topic, payload.as_bytes().to_vec()).await, "{topic} is not the gateway's");
         }
         let place = Place {
@@ -361,6 +370,25 @@ async fn files_that_are_missing_or_wrong_are_named() {
         let told = std::error::Error::source(&error).unwrap().to_string();
         assert!(told.contains(expected), "{told}");
     }
+}
+
+#[tokio::test]
+async fn the_example_for_one_machine_serves_a_device() {
+    let table: toml::Table = fs::read_to_string(example("one-machine/gateway.toml")).unwrap().parse().unwrap();
+    let of_example: EmbeddedConfig = table["broker"].clone().try_into().unwrap();
+    let (authority, files) = (Authority::new(), TempDir::new().unwrap());
+    let of_test = config(files.path(), &authority);
+    let config = EmbeddedConfig {
+        listen: of_test.listen,
+        certificate: of_test.certificate,
+        key: of_test.key,
+        device_authority: of_test.device_authority,
+        ..of_example
+    };
+    assert!(config.worker_listen.ip().is_loopback(), "the workers' door has no TLS");
+    let embedded = Embedded::start_from(&config, Vec::new(), authority, files).await;
+    rules::a_device_and_the_gateway_reach_each_other(&embedded.place).await;
+    embedded.stop().await;
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::fs;
 use protocol::{DEVICE_PUBLISHES, DEVICE_SUBSCRIBES};
 
 use super::client::{Client, Connect};
-use super::mosquitto::{Mosquitto, example};
-use super::{rules, topic};
+use super::mosquitto::Mosquitto;
+use super::{example, rules, topic};
 
 /// Asks rules of a Mosquitto of its own each.
 macro_rules! keeps {

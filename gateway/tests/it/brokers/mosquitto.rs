@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -11,7 +11,7 @@ use std::thread;
 use tempfile::TempDir;
 
 use super::authority::Authority;
-use super::{DEADLINE, Place};
+use super::{DEADLINE, Place, example};
 
 /// Folder that the example's files stand in when they are installed.
 const INSTALLED: &str = "/etc/mosquitto/kolbox";
@@ -57,11 +57,6 @@ impl Drop for Mosquitto {
         self.child.kill().expect("mosquitto was running");
         self.child.wait().expect("mosquitto ended");
     }
-}
-
-/// Returns a file of the examples.
-pub(super) fn example(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file)
 }
 
 /// Puts the example's files and new certificates into a folder.
