@@ -279,7 +279,7 @@ impl Broker {
                     Err(error) => pause_after(&error).await,
                 },
                 accepted = listeners.workers.accept() => match accepted {
-                    Ok((socket, peer)) => hub.meet_worker(socket, peer, credential.clone(), &mut connections),
+                    Ok((socket, peer)) => hub.meet_worker(socket, peer, credential.clone(), &shutdown, &mut connections),
                     Err(error) => pause_after(&error).await,
                 },
                 Some(ended) = connections.join_next() => {
@@ -335,6 +335,7 @@ impl Hub {
         };
         let (hub, acceptor, shutdown) = (self.clone(), acceptor.clone(), shutdown.clone());
         connections.spawn(async move {
+            send_at_once(&socket);
             let shaken = tokio::select! {
                 () = shutdown.cancelled() => return,
                 shaken = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket)) => shaken,
@@ -354,7 +355,7 @@ impl Hub {
                 Err(error) => return tracing::warn!(device = device.as_str(), %error, "refused a device"),
             };
             let transport = BrokerTransport::tls(TlsStreamWrapper::new(stream));
-            hub.serve(transport, peer, Admission::Device(device), &hub.of_devices).await;
+            hub.serve(transport, peer, Admission::Device(device), &hub.of_devices, &shutdown).await;
         });
     }
 
@@ -364,22 +365,36 @@ impl Hub {
         socket: TcpStream,
         peer: SocketAddr,
         credential: WorkerCredential,
+        shutdown: &CancellationToken,
         connections: &mut JoinSet<()>,
     ) {
         let Ok(place) = Arc::clone(&self.workers).try_acquire_owned() else {
             tracing::warn!(%peer, "refused a worker: the broker is full");
             return;
         };
-        let hub = self.clone();
+        let (hub, shutdown) = (self.clone(), shutdown.clone());
         connections.spawn(async move {
+            send_at_once(&socket);
             let transport = BrokerTransport::tcp(socket);
-            hub.serve(transport, peer, Admission::Worker(credential), &hub.of_workers).await;
+            hub.serve(transport, peer, Admission::Worker(credential), &hub.of_workers, &shutdown).await;
             drop(place);
         });
     }
 
     /// Speaks MQTT with a peer until it or the broker goes.
-    async fn serve(&self, transport: BrokerTransport, peer: SocketAddr, admission: Admission, terms: &Terms) {
+    async fn serve(
+        &self,
+        transport: BrokerTransport,
+        peer: SocketAddr,
+        admission: Admission,
+        terms: &Terms,
+        shutdown: &CancellationToken,
+    ) {
+        let goodbye = self.goodbye.subscribe();
+        if shutdown.is_cancelled() {
+            // The goodbye may have been said before it was listened for.
+            return;
+        }
         let admission: Arc<dyn AuthProvider> = Arc::new(admission);
         let handler = ClientHandler::new(
             transport,
@@ -390,7 +405,7 @@ impl Hub {
             Some(Arc::clone(&self.storage)),
             Arc::clone(&self.stats),
             Arc::clone(&terms.limits),
-            self.goodbye.subscribe(),
+            goodbye,
         );
         if let Err(error) = Box::pin(handler.run()).await {
             tracing::debug!(%peer, %error, "a broker connection ended");
@@ -430,6 +445,13 @@ impl Terms {
             rate_limit_window: Duration::from_secs(1),
         };
         Self { config: Arc::new(broker), limits: Arc::new(ResourceMonitor::new(limits)) }
+    }
+}
+
+/// Acknowledgements are small and waited for: they do not wait to be sent together.
+fn send_at_once(socket: &TcpStream) {
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "a socket kept its delay");
     }
 }
 
