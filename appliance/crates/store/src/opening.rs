@@ -303,7 +303,8 @@ impl Opening<'_> {
         Ok(restored)
     }
 
-    /// Copies the rows found that are missing or older in the database; returns how many.
+    /// Copies the rows found that are missing or older in the database, and deletes those that were deleted since:
+    /// a commit is put back whole. Returns how many rows were copied.
     fn copy(&self, engine: &Engine, findings: &Findings, confirmed: u64) -> io::Result<u64> {
         let (mut count, mut batch) = (0_u64, Vec::new());
         for (key, number, bytes) in findings.live_rows(confirmed) {
@@ -314,6 +315,11 @@ impl Opening<'_> {
             batch.push((key.to_vec(), Some(bytes.to_vec())));
             if batch.len() >= SALVAGE_BATCH {
                 engine.apply(std::mem::take(&mut batch))?;
+            }
+        }
+        for (key, number) in findings.deletions(confirmed) {
+            if !newer_is_there(engine, key, number)? {
+                batch.push((key.to_vec(), None));
             }
         }
         engine.apply(batch)?;

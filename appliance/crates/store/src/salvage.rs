@@ -80,16 +80,7 @@ impl Findings {
     /// so none of it counts if it is the last one. An earlier one was acknowledged before the next began, and what
     /// is left of it counts.
     pub(crate) fn live_rows(&self, confirmed: u64) -> impl Iterator<Item = (&[u8], u64, &[u8])> {
-        let last = self.commits.iter().max_by_key(|commit| commit.last).copied();
-        let whole = |commit: CommitRecord| {
-            let count = self.numbers.range(commit.first..=commit.last).count();
-            u64::try_from(count).is_ok_and(|count| count > commit.last.saturating_sub(commit.first))
-        };
-        let limit = match last {
-            Some(commit) if commit.last <= confirmed || whole(commit) => commit.last.max(confirmed),
-            Some(commit) => commit.first.saturating_sub(1).max(confirmed),
-            None => confirmed.max(self.last_number),
-        };
+        let limit = self.limit(confirmed);
         self.rows.iter().filter_map(move |(key, versions)| {
             let (number, bytes) = versions.range(..=limit).next_back()?;
             let dead = self.rows.get(&tombstone_key(key)).and_then(|stones| stones.range(..=limit).next_back());
@@ -100,6 +91,31 @@ impl Findings {
                 bytes.as_slice(),
             ))
         })
+    }
+
+    /// Returns the keys deleted later than `confirmed`, with the number of the deletion. A row put after it is among
+    /// [`Findings::live_rows`] and has a higher number.
+    pub(crate) fn deletions(&self, confirmed: u64) -> impl Iterator<Item = (&[u8], u64)> {
+        let limit = self.limit(confirmed);
+        self.rows.iter().filter_map(move |(key, stones)| {
+            let (&TOMBSTONE, deleted) = key.split_first()? else { return None };
+            let (number, _) = stones.range(..=limit).next_back()?;
+            (*number > confirmed).then_some((deleted, *number))
+        })
+    }
+
+    /// Returns the number of the last row that counts.
+    fn limit(&self, confirmed: u64) -> u64 {
+        let last = self.commits.iter().max_by_key(|commit| commit.last).copied();
+        let whole = |commit: CommitRecord| {
+            let count = self.numbers.range(commit.first..=commit.last).count();
+            u64::try_from(count).is_ok_and(|count| count > commit.last.saturating_sub(commit.first))
+        };
+        match last {
+            Some(commit) if commit.last <= confirmed || whole(commit) => commit.last.max(confirmed),
+            Some(commit) => commit.first.saturating_sub(1).max(confirmed),
+            None => confirmed.max(self.last_number),
+        }
     }
 
     fn look_through_folder(&mut self, folder: &Path) -> io::Result<()> {

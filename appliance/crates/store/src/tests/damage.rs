@@ -112,6 +112,27 @@ fn a_commit_cut_off_in_the_middle_is_not_salvaged_in_part() {
 }
 
 #[test]
+fn a_commit_that_is_put_back_takes_its_deletions_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.commit(batch_of_everything(1)).unwrap();
+    drop(store);
+    let mut batch = crate::Batch::new();
+    batch.put_call(&call(2)).unwrap();
+    batch.delete::<Calls>(&call_id(1)).unwrap();
+    // Written whole into the log, which was cut off before it.
+    let (group, _) = crate::commit::encode_group(batch.operations.iter(), 9 << 40).unwrap();
+    let frames: Vec<u8> = group.into_iter().filter_map(|(_, value)| value).flatten().collect();
+    fs::write(database(folder.path()).join("tail"), frames).unwrap();
+    for _ in 0..2 {
+        let store = open(folder.path());
+        assert_eq!(store.get::<Calls>(&call_id(2)).unwrap(), Some(call(2)));
+        assert_eq!(store.get::<Calls>(&call_id(1)).unwrap(), None);
+        assert_eq!(store.turns(&call_id(1)).unwrap().len(), 3);
+    }
+}
+
+#[test]
 fn a_salvage_that_was_cut_off_is_done_again_and_keeps_what_is_newer() {
     let template = filled();
     let folder = tempfile::tempdir().unwrap();
