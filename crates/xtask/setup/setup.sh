@@ -145,15 +145,13 @@ check_rust() {
         fail "Rust $version is too old, $oldest_rust or newer is needed: run 'rustup update stable'"
 }
 
-# The test runner is wanted, not needed: without it the tests run under `cargo test`.
+# The test runner is wanted, not needed: without it the tests run under `cargo test`. Nothing is noted when it cannot be
+# had, since a network that is down now is up another time; without one, asking again fails within seconds.
 install_nextest() {
     cargo nextest --version >/dev/null 2>&1 && return
-    [[ -f $kept/no-nextest ]] && return
     say "building the test runner cargo-nextest $nextest_version (some minutes, once)"
-    if ! cargo install --quiet --locked --no-default-features --features default-no-update "cargo-nextest@$nextest_version"; then
-        say "cargo-nextest could not be built; the tests will run under 'cargo test' (remove .setup/no-nextest to try again)"
-        touch "$kept/no-nextest"
-    fi
+    cargo install --quiet --locked --no-default-features --features default-no-update "cargo-nextest@$nextest_version" ||
+        say "cargo-nextest could not be built; the tests run under 'cargo test' and it is tried again next time"
 }
 
 machine >/dev/null
