@@ -14,7 +14,7 @@ with_library := ORT_DYLIB_PATH="$${ORT_DYLIB_PATH:-$(CURDIR)/.setup/onnxruntime/
 
 .PHONY: help
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Install what is missing: Debian packages, ONNX Runtime, the Hebrew diacritiser.
@@ -40,6 +40,11 @@ release: setup
 test: ## Run every test, doc test and decision replay.
 	@$(setup) test
 	@$(with_library) crates/xtask/setup/test.sh
+
+.PHONY: power-cuts
+power-cuts: ## Cut the power of a box in QEMU, N times (20), and look what the store lost; SEED repeats a campaign.
+	@cd tests/power-cuts && python3 -m unittest --quiet
+	@tests/power-cuts/campaign.py --cuts $(or $(N),20) $(if $(SEED),--seed $(SEED)) $(if $(UNSYNCED),--unsynced)
 
 .PHONY: check
 check: setup ## Check format, lints, docs and house rules without running the tests.

@@ -9,6 +9,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use store::{Calls, Opened, Store, StoreConfig};
 
+#[cfg(test)]
+mod power_cut;
+
 const SEED: u64 = 20_261_121;
 const KILLS: u64 = 20;
 
