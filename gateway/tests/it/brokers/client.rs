@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use rumqttc::{
-    AsyncClient, ConnAck, ConnectionError, Disconnect, Event, EventLoop, LastWill, LastWillProperties, MqttOptions,
-    Packet, Publish, PublishNoticeError, PublishOptions, PublishResult, QoS, SessionMode, SubscribeNoticeError,
-    TlsConfiguration, Transport,
+    AsyncClient, BrokerSessionResumePolicy, ConnAck, ConnectionError, DisconnectReasonCode, Event, EventLoop, LastWill,
+    LastWillProperties, MqttOptions, Packet, PubAckReason, Publish, PublishOptions, PublishResult, QoS, SessionMode,
+    StateError, SubscribeReasonCode, TlsConfiguration, Transport,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -41,9 +41,9 @@ pub(super) struct Client {
 #[derive(Debug)]
 pub(super) enum Ended {
     /// The broker said why.
-    Told(Disconnect),
+    Told(DisconnectReasonCode),
     /// The socket closed, or worse.
-    Lost,
+    Lost(ConnectionError),
 }
 
 impl Connect {
@@ -106,7 +106,10 @@ impl Connect {
         let mut options = MqttOptions::new(self.client_id, ("127.0.0.1", self.port));
         options.set_keep_alive(self.keep_alive_s).set_unlimited_incoming_packet_size();
         if let Some(expiry_s) = self.session_expiry_s {
-            options.set_session_mode(SessionMode::Persistent).set_session_expiry_interval(Some(expiry_s));
+            options
+                .set_session_mode(SessionMode::Persistent)
+                .set_session_expiry_interval(Some(expiry_s))
+                .set_broker_session_resume_policy(BrokerSessionResumePolicy::AllowBrokerOnly);
         } else {
             options.set_session_mode(SessionMode::Clean);
         }
@@ -138,11 +141,11 @@ impl Client {
                             return;
                         }
                     }
-                    Ok(Event::Incoming(Packet::Disconnect(disconnect))) => {
-                        return drop(to_ended.send(Ended::Told(disconnect)).await);
-                    }
                     Ok(_) => {}
-                    Err(_lost) => return drop(to_ended.send(Ended::Lost).await),
+                    Err(ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. })) => {
+                        return drop(to_ended.send(Ended::Told(reason_code)).await);
+                    }
+                    Err(lost) => return drop(to_ended.send(Ended::Lost(lost)).await),
                 }
             }
         });
@@ -153,11 +156,13 @@ impl Client {
         self.session_present
     }
 
-    pub(super) async fn publish(&self, topic: &str, payload: &str) -> Result<PublishResult, PublishNoticeError> {
+    /// Publishes, or says why the broker did not take it.
+    pub(super) async fn publish(&self, topic: &str, payload: &str) -> Result<(), PubAckReason> {
         self.publish_with(topic, payload.as_bytes().to_vec(), PublishOptions::at_least_once()).await
     }
 
-    pub(super) async fn retain(&self, topic: &str, payload: &str) -> Result<PublishResult, PublishNoticeError> {
+    /// Publishes something to be kept, or says why the broker did not take it.
+    pub(super) async fn retain(&self, topic: &str, payload: &str) -> Result<(), PubAckReason> {
         self.publish_with(topic, payload.as_bytes().to_vec(), PublishOptions::at_least_once().retained()).await
     }
 
@@ -166,15 +171,25 @@ impl Client {
         topic: &str,
         payload: Vec<u8>,
         options: PublishOptions,
-    ) -> Result<PublishResult, PublishNoticeError> {
+    ) -> Result<(), PubAckReason> {
         let notice = self.client.publish_tracked(topic, payload, options).await.unwrap();
-        timeout(DEADLINE, notice.wait_async()).await.expect("an answer to PUBLISH")
+        let result = timeout(DEADLINE, notice.wait_async()).await.expect("an answer to PUBLISH").expect("a connection");
+        let PublishResult::Qos1(puback) = result else { panic!("{result:?} for QoS 1") };
+        match puback.reason {
+            PubAckReason::Success | PubAckReason::NoMatchingSubscribers => Ok(()),
+            reason => Err(reason),
+        }
     }
 
     /// Subscribes, or says why not.
-    pub(super) async fn subscribe(&self, filter: &str) -> Result<(), SubscribeNoticeError> {
+    pub(super) async fn subscribe(&self, filter: &str) -> Result<(), SubscribeReasonCode> {
         let notice = self.client.subscribe_tracked(filter, QoS::AtLeastOnce).await.unwrap();
-        timeout(DEADLINE, notice.wait_async()).await.expect("an answer to SUBSCRIBE").map(drop)
+        let suback =
+            timeout(DEADLINE, notice.wait_async()).await.expect("an answer to SUBSCRIBE").expect("a connection");
+        match suback.return_codes.first().expect("an answer for the filter") {
+            SubscribeReasonCode::Success(_) => Ok(()),
+            reason => Err(reason.clone()),
+        }
     }
 
     /// Returns the next message as topic and payload.
