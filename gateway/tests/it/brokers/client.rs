@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use rumqttc::{
-    AsyncClient, BrokerSessionResumePolicy, ConnAck, ConnectionError, DisconnectReasonCode, Event, EventLoop, LastWill,
-    LastWillProperties, MqttOptions, Packet, PubAckReason, Publish, PublishOptions, PublishResult, QoS, SessionMode,
-    StateError, SubscribeReasonCode, TlsConfiguration, Transport,
+    AsyncClient, BrokerSessionResumePolicy, ConnAck, ConnectionError, Event, EventLoop, LastWill, LastWillProperties,
+    MqttOptions, Packet, PubAckReason, Publish, PublishOptions, PublishResult, QoS, SessionMode, SubscribeReasonCode,
+    TlsConfiguration, Transport,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -33,17 +33,8 @@ pub(super) struct Client {
     client: AsyncClient,
     session_present: bool,
     messages: mpsc::Receiver<Publish>,
-    ended: mpsc::Receiver<Ended>,
+    ended: mpsc::Receiver<()>,
     driver: JoinHandle<()>,
-}
-
-/// How a connection ended.
-#[derive(Debug)]
-pub(super) enum Ended {
-    /// The broker said why.
-    Told(DisconnectReasonCode),
-    /// The socket closed, or worse.
-    Lost(ConnectionError),
 }
 
 impl Connect {
@@ -142,10 +133,7 @@ impl Client {
                         }
                     }
                     Ok(_) => {}
-                    Err(ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. })) => {
-                        return drop(to_ended.send(Ended::Told(reason_code)).await);
-                    }
-                    Err(lost) => return drop(to_ended.send(Ended::Lost(lost)).await),
+                    Err(_ended) => return drop(to_ended.send(()).await),
                 }
             }
         });
@@ -207,9 +195,9 @@ impl Client {
         self.messages.len()
     }
 
-    /// Returns how the connection ended.
-    pub(super) async fn end(&mut self) -> Ended {
-        timeout(DEADLINE, self.ended.recv()).await.expect("an end").expect("a reason")
+    /// Waits until the connection has ended.
+    pub(super) async fn end(&mut self) {
+        timeout(DEADLINE, self.ended.recv()).await.expect("an end").expect("the driver's word");
     }
 
     /// Closes the connection properly.
