@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use units::{CallId, SampleCount, SampleRate};
 
 use crate::disk::{Disk, RealDisk, sync_folder};
+use crate::records::VoicemailKey;
 
 /// Bytes of a WAV header with a PCM format and one data block.
 const HEADER_LEN: u64 = 44;
@@ -43,7 +44,9 @@ impl RecordingKind {
     }
 }
 
-/// Name of a recording: made of identities only, so that no path comes from outside. Written `call-CA0123`.
+/// Name of a recording: made of identities only, so that no path comes from outside. Written `call-CA0123`, and for
+/// one of the messages of a call `voicemail-CA0123-1700000000000`, which an earlier release reads as the message of a
+/// call of that longer name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RecordingName {
@@ -51,17 +54,30 @@ pub struct RecordingName {
     pub kind: RecordingKind,
     /// The call.
     pub call: CallId,
+    /// Which message of the call, by the time it was received, in milliseconds since 1970. `None` for a recording of
+    /// the whole call, and for a message that was kept when a call could leave but one.
+    pub received_wall_ms: Option<u64>,
 }
+
+/// Least digits of a message's time in a recording's name: those of the year 2001 and later. What follows a call's name
+/// with fewer belongs to it.
+const TIME_DIGITS: usize = 13;
 
 impl RecordingName {
     /// Names the recording of a call.
     pub fn call(call: CallId) -> Self {
-        Self { kind: RecordingKind::Call, call }
+        Self { kind: RecordingKind::Call, call, received_wall_ms: None }
     }
 
-    /// Names the message left in a call.
+    /// Names the message left in a call as it was named when a call could leave but one.
     pub fn voicemail(call: CallId) -> Self {
-        Self { kind: RecordingKind::Voicemail, call }
+        Self { kind: RecordingKind::Voicemail, call, received_wall_ms: None }
+    }
+
+    /// Names the recording of a message; each message of a call has its own.
+    pub fn of_message(message: &VoicemailKey) -> Self {
+        let received_wall_ms = Some(message.received_wall_ms);
+        Self { kind: RecordingKind::Voicemail, call: message.call.clone(), received_wall_ms }
     }
 
     fn file_name(&self) -> String {
@@ -71,13 +87,17 @@ impl RecordingName {
 
 impl fmt::Display for RecordingName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.kind.word(), self.call)
+        write!(f, "{}-{}", self.kind.word(), self.call)?;
+        match self.received_wall_ms {
+            Some(received) => write!(f, "-{received:0TIME_DIGITS$}"),
+            None => Ok(()),
+        }
     }
 }
 
 /// A text that names no recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected 'call-' or 'voicemail-' and a call id")]
+#[error("expected 'call-' or 'voicemail-', a call id, and for a message its time")]
 pub struct ParseRecordingNameError;
 
 impl FromStr for RecordingName {
@@ -86,9 +106,21 @@ impl FromStr for RecordingName {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (word, call) = text.split_once('-').ok_or(ParseRecordingNameError)?;
         let kind = [RecordingKind::Call, RecordingKind::Voicemail].into_iter().find(|kind| kind.word() == word);
+        let kind = kind.ok_or(ParseRecordingNameError)?;
+        let (call, received_wall_ms) = match kind {
+            RecordingKind::Call => (call, None),
+            RecordingKind::Voicemail => split_time(call),
+        };
         let call = call.parse().map_err(|_not_an_id: units::ParseIdError| ParseRecordingNameError)?;
-        Ok(Self { kind: kind.ok_or(ParseRecordingNameError)?, call })
+        Ok(Self { kind, call, received_wall_ms })
     }
+}
+
+/// Splits a message's time off its call's name, where there is one as [`RecordingName`] writes it.
+fn split_time(text: &str) -> (&str, Option<u64>) {
+    let Some((call, digits)) = text.rsplit_once('-') else { return (text, None) };
+    let received = digits.parse::<u64>().ok().filter(|received| format!("{received:0TIME_DIGITS$}") == digits);
+    if received.is_some() { (call, received) } else { (text, None) }
 }
 
 impl TryFrom<String> for RecordingName {

@@ -121,15 +121,15 @@ const CALLS_AT_ONCE: usize = 64;
 impl Store {
     /// Lists the recordings with what the rows know about them.
     pub fn held_recordings(&self, recordings: &Recordings) -> Result<Vec<Held>, StoreError> {
-        let mut unheard = std::collections::BTreeMap::new();
+        let mut messages = std::collections::BTreeMap::new();
         for (key, row) in self.query(&Query::<Voicemails>::all().limit(usize::MAX))? {
-            unheard.insert(key.call.clone(), (key.received_wall_ms, row.state == crate::VoicemailState::New));
+            let name = row.recording.unwrap_or_else(|| RecordingName::of_message(&key));
+            messages.insert(name, (key.received_wall_ms, row.state == crate::VoicemailState::New));
         }
         let listed = recordings.list().map_err(|source| ReadError::Database { table: "recordings", source })?;
         let mut held = Vec::with_capacity(listed.len());
         for (name, byte_count) in listed {
-            let voicemail = unheard.get(&name.call).filter(|_| name.kind == crate::RecordingKind::Voicemail);
-            let (made_wall_ms, unheard) = match voicemail {
+            let (made_wall_ms, unheard) = match messages.get(&name) {
                 Some(&found) => found,
                 None => (self.get::<Calls>(&name.call)?.map_or(0, |call| call.started_wall_ms), false),
             };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call_id;
-use crate::{FaultyDisk, RecordingError, RecordingFormat, RecordingName, Recordings};
+use crate::{FaultyDisk, RecordingError, RecordingFormat, RecordingName, Recordings, VoicemailKey};
 
 #[test]
 fn a_finished_recording_is_a_wav_file_with_the_samples_and_their_digest() {
@@ -103,6 +103,23 @@ fn a_file_fetched_from_the_carrier_is_taken_in_whole() {
     assert_eq!(recordings.remove(&name).unwrap(), None);
     let odd = recordings.import(name, b"not a wav file at all").unwrap();
     assert_eq!(odd.duration, Duration::ZERO);
+}
+
+#[test]
+fn each_message_of_a_call_has_a_name_and_the_name_of_before_is_still_read() {
+    let at = |received_wall_ms| RecordingName::of_message(&VoicemailKey { received_wall_ms, call: call_id(1) });
+    let before = RecordingName::voicemail(call_id(1));
+    for (name, end) in [(before.clone(), ""), (at(1_700_000_000_000), "-1700000000000"), (at(7), "-0000000000007")] {
+        let text = name.to_string();
+        assert_eq!(text, format!("voicemail-{}{end}", call_id(1)));
+        assert_eq!(text.parse(), Ok(name));
+    }
+    assert_ne!(at(1), at(2));
+    // A call's own digits stay its own, and so does the name of a whole call.
+    for text in ["voicemail-CA-12", "voicemail-CA-00001700000000000", "call-CA-1700000000000"] {
+        let name: RecordingName = text.parse().unwrap();
+        assert_eq!((name.to_string().as_str(), name.received_wall_ms), (text, None));
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::{batch_of_everything, call_id, open, voicemail};
 use crate::{
-    Calls, DropReason, Forms, Held, Query, RecordingFormat, RecordingName, Recordings, RetentionPlan, RetentionRule,
-    plan_retention,
+    Batch, Calls, DropReason, Forms, Held, Query, RecordingFormat, RecordingName, Recordings, RetentionPlan,
+    RetentionRule, VoicemailKey, VoicemailRecord, VoicemailState, Voicemails, plan_retention,
 };
 
 const RULE: RetentionRule = RetentionRule {
@@ -94,6 +94,25 @@ fn a_plan_is_carried_out_and_counted() {
     assert_eq!(store.query(&Query::<Forms>::all()).unwrap().len(), 4);
     assert_eq!(store.recent_voicemails(None, 100).unwrap().last(), Some(&voicemail(66)));
     assert_eq!(store.drop_planned(&RetentionPlan::default(), &recordings).unwrap(), crate::Dropped::default());
+}
+
+#[test]
+fn each_message_of_a_call_is_held_by_its_own_time_and_by_whether_it_was_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (recordings, _) = Recordings::open(folder.path(), 0).unwrap();
+    let mut batch = Batch::new();
+    for (received_wall_ms, state) in [(1_000, VoicemailState::Heard), (9_000, VoicemailState::New)] {
+        let key = VoicemailKey { received_wall_ms, call: call_id(1) };
+        let name = RecordingName::of_message(&key);
+        recordings.import(name.clone(), &[0; 100]).unwrap();
+        let row = VoicemailRecord { key: key.clone(), recording: Some(name), state, ..voicemail(1) };
+        batch.put::<Voicemails>(&key, &row).unwrap();
+    }
+    store.commit(batch).unwrap();
+    let held = store.held_recordings(&recordings).unwrap();
+    let known: Vec<(u64, bool)> = held.iter().map(|held| (held.made_wall_ms, held.unheard)).collect();
+    assert_eq!(known, [(1_000, false), (9_000, true)]);
 }
 
 fn name(number: u64) -> RecordingName {
