@@ -1,5 +1,7 @@
 //! What an office wants to know, and the words it asks with.
 
+use std::iter;
+
 use serde::Deserialize;
 use toml::Spanned;
 use units::Language;
@@ -174,6 +176,28 @@ impl Form {
     /// Tells whether the form can be filled in a language.
     pub fn speaks(&self, language: Language) -> bool {
         self.languages.contains(&language)
+    }
+
+    /// Returns every sentence that is the same on each call, in the form's languages: the greeting, the questions, and
+    /// the phrases that repeat nothing a caller said. They may be rendered before anybody calls.
+    pub fn fixed_sentences(&self) -> Vec<(String, Language)> {
+        let questions = self.fields.iter().flat_map(|field| [&field.prompt, &field.retry]);
+        let texts: Vec<&Text> = iter::once(&self.greeting).chain(questions).chain(self.phrases.all()).collect();
+        let mut sentences = Vec::new();
+        for language in &self.languages {
+            for text in texts.iter().filter(|text| !text.get(*language).contains("{value}")) {
+                let sentence = (self.with_office(text, *language), *language);
+                if !sentence.0.trim().is_empty() && !sentences.contains(&sentence) {
+                    sentences.push(sentence);
+                }
+            }
+        }
+        sentences
+    }
+
+    /// Returns one of the form's texts with the office's name in it, as it is said.
+    pub fn with_office(&self, text: &Text, language: Language) -> String {
+        text.get(language).replace("{office}", self.office.get(language))
     }
 
     /// Returns a field by its id.

@@ -701,8 +701,7 @@ impl Receptionist {
 
     /// Adds a sentence, filled in.
     fn say(&self, reply: &mut Reply, text: &Text, value: &str) {
-        let office = self.form.office.get(self.state.language);
-        let filled = text.get(self.state.language).replace("{office}", office).replace("{value}", value);
+        let filled = self.form.with_office(text, self.state.language).replace("{value}", value);
         if !filled.trim().is_empty() {
             reply.sentences.push((Pii::new(filled), self.state.language));
         }

@@ -16,6 +16,13 @@ macro_rules! phrases {
             $($(#[$doc])* pub $name: Text,)*
         }
 
+        impl Phrases {
+            /// Returns every phrase, in the order of the fields.
+            pub(crate) fn all(&self) -> Vec<&Text> {
+                vec![$(&self.$name),*]
+            }
+        }
+
         impl Default for Phrases {
             fn default() -> Self {
                 Self { $($name: Text { he: $he.to_owned(), en: $en.to_owned() },)* }
