@@ -130,6 +130,8 @@ class Promises:
 
     def _judge(self) -> Verdict:
         verdict = Verdict()
+        # Rows of torn commits, which are neither lost nor risen when they are as before or after the commit.
+        half_way = set()
         for batch, operations in self.in_flight.items():
             there = [self._found.get(number) == value for number, value in operations.items()]
             absent = [self._found.get(number) == self.rows.get(number) for number in operations]
@@ -138,8 +140,10 @@ class Promises:
                 verdict.in_flight_kept += 1
             elif not all(absent):
                 verdict.torn.append(batch)
+                as_one_or_other = zip(operations, there, absent)
+                half_way |= {number for number, after, before in as_one_or_other if after or before}
         self.in_flight.clear()
-        for number in self.rows.keys() | self._found.keys():
+        for number in (self.rows.keys() | self._found.keys()) - half_way:
             promised, found = self.rows.get(number), self._found.get(number)
             if promised is None:
                 verdict.risen.append(number)

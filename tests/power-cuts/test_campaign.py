@@ -54,7 +54,10 @@ class PromisesTest(unittest.TestCase):
 
     def test_a_commit_in_flight_of_which_half_is_there_is_torn(self):
         promises = written("try 1 p10 p11", "ack 1", "try 2 p10 d11")
-        self.assertEqual(look(promises, "rows 10:2 11:1").torn, [2])
+        verdict = look(promises, "rows 10:2 11:1")
+        self.assertEqual((verdict.torn, verdict.lost, verdict.risen), ([2], [], []))
+        promises = written("try 1 p10 p11 p12", "ack 1", "try 2 p10 d11 p12")
+        self.assertEqual(look(promises, "rows 10:2 11:1 12:7").lost, [12])
 
     def test_a_cut_in_the_opening_leaves_the_doubt_and_the_promise(self):
         promises = written("try 1 p10", "ack 1", "try 2 p11")
