@@ -2,10 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use protocol::{NewEvent, Stream};
+
 use crate::frame::{MAX_KEY_LEN, MAX_PAYLOAD_LEN};
 use crate::key::TableKey as _;
 use crate::records::CallRecord;
 use crate::tables::{CallByTimeKey, Calls, CallsByTime, Table};
+
+/// What an event is taken to need on the disk, in bytes, where room is checked and groups are bounded.
+const EVENT_ESTIMATE: u64 = 512;
 
 /// Rows to put and delete, of any tables, all or nothing.
 ///
@@ -15,6 +20,10 @@ pub struct Batch {
     pub(crate) operations: Vec<Operation>,
     pub(crate) must_be_absent: BTreeSet<Vec<u8>>,
     pub(crate) byte_count: u64,
+    pub(crate) events: Vec<NewEvent>,
+    pub(crate) acknowledged: Vec<(Stream, u64, u64)>,
+    pub(crate) epochs: Vec<(Stream, u64)>,
+    pub(crate) unhurried: bool,
 }
 
 /// One row put, or deleted when it has no payload. The key starts with the table's number.
@@ -74,14 +83,42 @@ impl Batch {
         self.put::<CallsByTime>(&key, &())
     }
 
-    /// Returns how many operations there are.
+    /// Adds an event that tells of what is in this batch. It gets its number when the batch is committed.
+    pub fn emit(&mut self, event: NewEvent) {
+        self.byte_count = self.byte_count.saturating_add(EVENT_ESTIMATE);
+        self.events.push(event);
+    }
+
+    /// Notes that the gateway has the events of a stream and epoch up to `through`; they are removed.
+    pub fn acknowledge(&mut self, stream: Stream, epoch: u64, through: u64) {
+        self.acknowledged.push((stream, epoch, through));
+    }
+
+    /// Begins a new epoch of a stream, numbered `at_least` or higher: for when the gateway knows of events that this
+    /// store does not.
+    pub fn begin_epoch(&mut self, stream: Stream, at_least: u64) {
+        self.epochs.push((stream, at_least));
+    }
+
+    /// Lets the commit wait for others for [`StoreConfig::linger`](crate::StoreConfig::linger), so that they share an
+    /// `fsync`: for logs and figures, that nobody waits for.
+    pub fn unhurried(&mut self) {
+        self.unhurried = true;
+    }
+
+    /// Returns how many operations and events there are.
     pub fn len(&self) -> usize {
-        self.operations.len()
+        self.operations.len().saturating_add(self.events.len())
+    }
+
+    /// Tells whether nothing is written but what makes room.
+    pub(crate) fn only_removes(&self) -> bool {
+        self.events.is_empty() && self.operations.iter().all(|operation| operation.payload.is_none())
     }
 
     /// Tells whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.operations.is_empty() && self.must_be_absent.is_empty()
+        self.len() == 0 && self.must_be_absent.is_empty() && self.acknowledged.is_empty() && self.epochs.is_empty()
     }
 }
 

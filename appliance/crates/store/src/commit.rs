@@ -5,13 +5,14 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::batch::{Batch, Operation};
 use crate::disk::{Disk, is_full};
 use crate::engine::{Engine, close};
 use crate::frame::{self, Frame};
+use crate::outbox::{self, Outbox, OutboxLimits, Plan, Request};
 use crate::salvage::{CommitRecord, commit_key, tombstone_key};
 
 /// Batches committed with one `fsync` at most. More would only make the first of them wait longer.
@@ -21,11 +22,42 @@ const MAX_GROUP_BYTES: u64 = 1024 * 1024;
 /// What a row costs beside its own bytes in the check for free space, in bytes.
 const ROW_OVERHEAD: u64 = 256;
 
+/// Events or batches at which a group that was waiting for more is committed.
+const LINGER_GROUP: usize = 64;
+
 /// What is called when a commit is decided.
 pub(crate) type Done = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
 
 /// The database, or nothing while it is taken down after a failure.
 pub(crate) type SharedEngine = Arc<RwLock<Option<Engine>>>;
+
+/// The outbox as the disk has confirmed it.
+pub(crate) type SharedOutbox = Arc<Mutex<Outbox>>;
+
+/// What is called when the disk has confirmed events.
+#[derive(Default)]
+pub(crate) struct Listener(RwLock<Option<Box<dyn Fn() + Send + Sync>>>);
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listener")
+    }
+}
+
+impl Listener {
+    pub(crate) fn set(&self, listener: Box<dyn Fn() + Send + Sync>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+    }
+
+    fn tell(&self) {
+        let listener = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(listener) = &*listener
+            && catch_unwind(AssertUnwindSafe(listener)).is_err()
+        {
+            tracing::warn!("what was to be called after new events panicked");
+        }
+    }
+}
 
 /// A batch that waits.
 pub(crate) struct Job {
@@ -86,6 +118,14 @@ pub(crate) struct Committer {
     pub(crate) reserve_bytes: u64,
     pub(crate) next_number: u64,
     pub(crate) failed_at: Option<Instant>,
+    /// The outbox as it will be when what is being written is confirmed.
+    pub(crate) outbox: Outbox,
+    pub(crate) confirmed: SharedOutbox,
+    pub(crate) limits: OutboxLimits,
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) linger: Duration,
+    /// Names a new epoch after a failure, in milliseconds since 1970.
+    pub(crate) opened_wall_ms: u64,
 }
 
 impl Committer {
@@ -94,8 +134,9 @@ impl Committer {
         while let Ok(first) = jobs.recv() {
             let mut byte_count = first.batch.byte_count;
             let mut group = vec![first];
+            let until = Instant::now().checked_add(self.linger);
             while group.len() < MAX_GROUP && byte_count < MAX_GROUP_BYTES {
-                let Ok(job) = jobs.try_recv() else { break };
+                let Some(job) = next_of_group(jobs, &group, until) else { break };
                 byte_count = byte_count.saturating_add(job.batch.byte_count);
                 group.push(job);
             }
@@ -126,7 +167,11 @@ impl Committer {
         if let Err(error) = &result {
             self.note_failure(error);
         }
+        let told = result.is_ok() && accepted.iter().any(|job| !job.batch.events.is_empty());
         answer(accepted, &result);
+        if told {
+            self.listener.tell();
+        }
     }
 
     /// Brings the database back if need be and tells which batches meet a row that had to be absent.
@@ -136,7 +181,10 @@ impl Committer {
             let overhead = u64::try_from(job.batch.len()).unwrap_or(u64::MAX).saturating_mul(ROW_OVERHEAD);
             sum.saturating_add(job.batch.byte_count).saturating_add(overhead)
         });
-        let needed = self.reserve_bytes.saturating_add(byte_count);
+        // What makes room may use half of the reserve.
+        let only_removes = group.iter().all(|job| job.batch.only_removes());
+        let reserve = if only_removes { self.reserve_bytes / 2 } else { self.reserve_bytes };
+        let needed = reserve.saturating_add(byte_count);
         // A disk that does not say how much is free is tried.
         if self.disk.free_bytes(&self.folder).is_ok_and(|free| free < needed) {
             return Err(CommitError::DiskFull);
@@ -160,7 +208,8 @@ impl Committer {
     }
 
     fn write(&mut self, group: &[Job]) -> Result<(), CommitError> {
-        let operations = group.iter().flat_map(|job| &job.batch.operations);
+        let plan = self.plan(group)?;
+        let operations = group.iter().flat_map(|job| &job.batch.operations).chain(&plan.operations);
         let (operations, next_number) = encode_group(operations, self.next_number)?;
         self.next_number = next_number;
         let byte_count = operations.iter().fold(0_u64, |sum, (key, value)| {
@@ -175,7 +224,25 @@ impl Committer {
         self.disk.before_write(byte_count).map_err(write_error)?;
         engine.apply(operations).map_err(write_error)?;
         engine.flush().map_err(write_error)?;
-        engine.sync(&*self.disk).map_err(|error| CommitError::Sync(Arc::new(error)))
+        engine.sync(&*self.disk).map_err(|error| CommitError::Sync(Arc::new(error)))?;
+        plan.apply(&mut self.confirmed.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(())
+    }
+
+    /// Plans what the group does to the outbox.
+    fn plan(&mut self, group: &[Job]) -> Result<Plan, CommitError> {
+        let mut request = Request::default();
+        for job in group {
+            request.events.extend(&job.batch.events);
+            request.acknowledged.extend(&job.batch.acknowledged);
+            request.epochs.extend(&job.batch.epochs);
+        }
+        if request.is_empty() {
+            return Ok(Plan::default());
+        }
+        let free_bytes = self.disk.free_bytes(&self.folder).unwrap_or(u64::MAX);
+        let planned = self.outbox.plan(&request, &self.limits, free_bytes);
+        planned.map_err(|error| CommitError::Write(Arc::new(error)))
     }
 
     /// After a failed write or sync nobody knows what is on the disk, and the kernel may report the failure only
@@ -189,6 +256,23 @@ impl Committer {
         }
     }
 
+    /// Reads the outbox of a database that was just opened again. What was being written when it failed may be there
+    /// or not, and may yet go: its numbers are not given again.
+    fn reload_outbox(&mut self, engine: &Engine) -> Result<(), CommitError> {
+        let write_error = |error: io::Error| CommitError::Write(Arc::new(error));
+        let (outbox, operations) = Outbox::load(engine, true, self.opened_wall_ms).map_err(write_error)?;
+        if !operations.is_empty() {
+            let (operations, next_number) = encode_group(operations.iter(), self.next_number)?;
+            self.next_number = next_number;
+            engine.apply(operations).map_err(write_error)?;
+            engine.flush().map_err(write_error)?;
+            engine.sync(&*self.disk).map_err(|error| CommitError::Sync(Arc::new(error)))?;
+        }
+        *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = outbox.clone();
+        self.outbox = outbox;
+        Ok(())
+    }
+
     fn reopen_if_failed(&mut self) -> Result<(), CommitError> {
         let Some(failed_at) = self.failed_at else { return Ok(()) };
         if failed_at.elapsed() < self.reopen_after {
@@ -196,6 +280,12 @@ impl Committer {
         }
         match Engine::open_within(&self.folder, self.cache_bytes, self.open_deadline) {
             Ok((engine, _)) => {
+                if let Err(error) = self.reload_outbox(&engine) {
+                    tracing::warn!(error = %error, "database is open again, but cannot be written yet");
+                    close(engine);
+                    self.failed_at = Some(Instant::now());
+                    return Err(CommitError::Closed);
+                }
                 tracing::info!("database is open again");
                 *self.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(engine);
                 self.failed_at = None;
@@ -207,6 +297,18 @@ impl Committer {
                 Err(CommitError::Closed)
             }
         }
+    }
+}
+
+/// Returns what is committed with `group`: what waits, or, when nobody waits for any of it, what comes in soon.
+fn next_of_group(jobs: &Receiver<Job>, group: &[Job], until: Option<Instant>) -> Option<Job> {
+    let events: usize = group.iter().map(|job| job.batch.events.len().max(1)).sum();
+    let hurried = group.iter().any(|job| !job.batch.unhurried);
+    match until {
+        Some(until) if !hurried && events < LINGER_GROUP => {
+            jobs.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
+        }
+        Some(_) | None => jobs.try_recv().ok(),
     }
 }
 
@@ -232,12 +334,15 @@ pub(crate) fn encode_group<'a>(
     }
     let mut deleted = Vec::new();
     for (key, operation) in last_of {
-        if let Some(payload) = &operation.payload {
-            add(key.to_vec(), payload, number);
-        } else {
-            add(tombstone_key(key), b"", number);
+        if operation.payload.is_none() {
             deleted.push(key.to_vec());
         }
+        match &operation.payload {
+            Some(payload) => add(key.to_vec(), payload, number),
+            None if outbox::is_chunk(key) => continue,
+            None => add(tombstone_key(key), b"", number),
+        }
+        // Every number up to the commit record's own belongs to a row that is written.
         number = number.saturating_add(1);
     }
     let record = serde_json::to_vec(&CommitRecord { first, last: number })

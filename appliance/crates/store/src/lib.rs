@@ -20,6 +20,9 @@
 //! or takes too long, the database is moved to `quarantine/` and what can be recognized is copied into a new one. The
 //! [`OpenReport`] says so either way.
 //!
+//! Events for the gateway are part of a batch ([`Batch::emit`]) and get their numbers where it is committed; see
+//! [`Store::outbox_slice`].
+//!
 //! **Invariant:** a commit is acknowledged only after `fsync` of the file its rows are in.
 //! **Invariant:** all rows of a batch survive a power cut, or none.
 //! **Invariant:** opening ends within a bounded time and deletes no database it could not read.
@@ -33,6 +36,7 @@ mod frame;
 mod key;
 mod layout;
 mod opening;
+mod outbox;
 mod query;
 mod recordings;
 mod records;
@@ -50,6 +54,7 @@ pub use crate::disk::FaultyDisk;
 pub use crate::disk::{Disk, RealDisk};
 pub use crate::key::TableKey;
 pub use crate::opening::{OpenError, OpenReport, Opened};
+pub use crate::outbox::{OutboxHead, OutboxLimits, OutboxLoss, OutboxSlice, SkipCause, Skipped};
 pub use crate::query::{Order, Query, ReadError};
 pub use crate::recordings::{
     FinishedRecording, ParseRecordingNameError, RecordingError, RecordingFormat, RecordingKind, RecordingName,

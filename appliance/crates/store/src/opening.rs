@@ -5,12 +5,15 @@ use std::io;
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 
+use protocol::next_epoch;
+
 use crate::batch::{Operation, full_key};
 use crate::commit::encode_group;
 use crate::disk::{Disk, is_full, sync_folder};
 use crate::engine::{CheckResult, Engine, close};
 use crate::frame;
 use crate::layout::{self, FORMAT, Generation};
+use crate::outbox::Outbox;
 use crate::records::MetaRow;
 use crate::salvage::{self, Findings, TOMBSTONE};
 use crate::store::StoreConfig;
@@ -47,6 +50,9 @@ pub struct OpenReport {
     pub opened: Opened,
     /// How often the store was opened, this time included.
     pub boot: u64,
+    /// The number of this run of the program: greater than those before, also over a store that was lost where the clock
+    /// is right. Made by [`next_epoch`].
+    pub run: u64,
     /// Rows put back: out of databases that were moved aside, or that sled had left out of a damaged one.
     pub salvaged: u64,
     /// Rows recognized as damaged, in the database or in those moved aside. Old versions of rows count too.
@@ -102,6 +108,7 @@ pub(crate) struct OpenStore {
     pub(crate) lock: File,
     pub(crate) first_number: u64,
     pub(crate) report: OpenReport,
+    pub(crate) outbox: Outbox,
 }
 
 /// Opens the store; see the crate's documentation.
@@ -186,7 +193,12 @@ impl Opening<'_> {
         }
         let boot = meta.boots.max(last_number >> BOOT_SHIFT).saturating_add(1);
         let first_number = boot.checked_shl(BOOT_SHIFT).unwrap_or(u64::MAX);
-        self.write_meta(&found.engine, boot, first_number)?;
+        let damaged = damaged.saturating_add(found.check.damaged);
+        let lost = found.opened == Opened::Reset || damaged > 0 || salvaged > 0;
+        let (outbox, operations) = Outbox::load(&found.engine, lost, self.config.now_wall_ms)?;
+        let run = next_epoch(Some(meta.run).filter(|run| *run > 0), self.config.now_wall_ms);
+        let meta = MetaRow { format: FORMAT, boots: boot, run };
+        let next_number = self.write_first(&found.engine, &meta, first_number, operations)?;
         fs::remove_file(self.root.join("opening"))?;
         if let Err(error) = layout::prune_quarantine(self.root) {
             tracing::warn!(%error, "old quarantined databases could not be deleted");
@@ -194,8 +206,9 @@ impl Opening<'_> {
         let report = OpenReport {
             opened: found.opened,
             boot,
+            run,
             salvaged,
-            damaged: damaged.saturating_add(found.check.damaged),
+            damaged,
             reason: found.reason,
             quarantined: found.quarantined,
             newer_format: found.newer_format,
@@ -204,8 +217,9 @@ impl Opening<'_> {
             engine: found.engine,
             folder: found.generation.folder(self.root),
             lock,
-            first_number: first_number.saturating_add(2),
+            first_number: next_number,
             report,
+            outbox,
         })
     }
 
@@ -328,10 +342,17 @@ impl Opening<'_> {
         Ok(count)
     }
 
-    fn write_meta(&self, engine: &Engine, boots: u64, number: u64) -> io::Result<()> {
-        let payload = Some(serde_json::to_vec(&MetaRow { format: FORMAT, boots })?);
-        let (mut group, _) =
-            encode_group([Operation { key: meta_key()?, payload }].iter(), number).map_err(io::Error::other)?;
+    /// Writes what every opening changes, and `operations`; returns the next commit number.
+    fn write_first(
+        &self,
+        engine: &Engine,
+        meta: &MetaRow,
+        number: u64,
+        mut operations: Vec<Operation>,
+    ) -> io::Result<u64> {
+        let payload = Some(serde_json::to_vec(meta)?);
+        operations.push(Operation { key: meta_key()?, payload });
+        let (mut group, next_number) = encode_group(operations.iter(), number).map_err(io::Error::other)?;
         // Tombstones have done their work once the log they stand in was opened whole.
         let stones = (Bound::Included(vec![TOMBSTONE]), Bound::Excluded(vec![TOMBSTONE + 1]));
         engine.visit(stones, false, |key, _| {
@@ -340,7 +361,8 @@ impl Opening<'_> {
         })?;
         engine.apply(group)?;
         engine.flush()?;
-        engine.sync(self.disk)
+        engine.sync(self.disk)?;
+        Ok(next_number)
     }
 }
 

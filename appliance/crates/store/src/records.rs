@@ -19,6 +19,8 @@ pub struct MetaRow {
     pub format: u32,
     /// How often it was opened.
     pub boots: u64,
+    /// The number of the last run, see [`OpenReport::run`](crate::OpenReport::run).
+    pub run: u64,
 }
 
 /// How a call ended.

@@ -6,7 +6,8 @@
 //! one than sled, the log was cut, and the rows that are missing are put back. The same is done for a database that
 //! does not open at all.
 //!
-//! Deletions leave a tombstone, so that a row that was deleted does not come back.
+//! Deletions leave a tombstone, so that a row that was deleted does not come back. Chunks of the outbox leave none: the
+//! head of their stream says which were removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::frame::{self, Frame, FrameError, HEADER_LEN, MAGIC, MAX_FRAME_LEN};
+use crate::outbox::{self, RemovedChunks};
 use crate::tables::{Meta, Table as _};
 
 /// How much of a file is looked at in one go, in bytes.
@@ -81,10 +83,17 @@ impl Findings {
     /// is left of it counts.
     pub(crate) fn live_rows(&self, confirmed: u64) -> impl Iterator<Item = (&[u8], u64, &[u8])> {
         let limit = self.limit(confirmed);
+        let mut removed = RemovedChunks::default();
+        for (key, versions) in self.rows.iter().filter(|(key, _)| outbox::is_head(key)) {
+            if let Some((_, bytes)) = versions.range(..=limit).next_back() {
+                removed.note(key, bytes);
+            }
+        }
         self.rows.iter().filter_map(move |(key, versions)| {
             let (number, bytes) = versions.range(..=limit).next_back()?;
             let dead = self.rows.get(&tombstone_key(key)).and_then(|stones| stones.range(..=limit).next_back());
-            let is_row = key.first() != Some(&TOMBSTONE) && key.first() != Some(&Meta::ID);
+            let is_meta = key.first() == Some(&Meta::ID) && !outbox::is_head(key);
+            let is_row = key.first() != Some(&TOMBSTONE) && !is_meta && !removed.contains(key);
             (is_row && dead.is_none_or(|(deleted, _)| deleted < number)).then_some((
                 key.as_slice(),
                 *number,

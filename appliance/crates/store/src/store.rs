@@ -4,17 +4,19 @@ use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use protocol::Stream;
 use units::CallId;
 
 use crate::batch::{Batch, full_key};
-use crate::commit::{CommitError, Committer, Done, Job, SharedEngine};
+use crate::commit::{CommitError, Committer, Done, Job, Listener, SharedEngine, SharedOutbox};
 use crate::disk::{Disk, RealDisk};
 use crate::frame::{self, FrameError};
 use crate::opening::{self, OpenError, OpenReport};
+use crate::outbox::{OutboxHead, OutboxLimits, OutboxLoss, OutboxSlice, SliceLimits};
 use crate::query::{Order, Query, ReadError, table_key};
 use crate::records::{CallOutcome, CallRecord, TurnRow, VoicemailKey, VoicemailRecord, VoicemailState, WebhookRow};
 use crate::tables::{CallByTimeKey, Calls, CallsByTime, Table, Turns, Voicemails, WebhookKeys};
@@ -37,6 +39,14 @@ pub struct StoreConfig {
     pub queue_len: usize,
     /// How long the database stays down after a failed commit before it is opened again. 1 s.
     pub reopen_after: Duration,
+    /// How much of the events that may be lost is kept.
+    pub outbox: OutboxLimits,
+    /// How long a batch that is [unhurried](Batch::unhurried) waits for others. 30 ms: so many log lines that belong
+    /// together come within it.
+    pub linger: Duration,
+    /// The time, in milliseconds since 1970 as the box believes: it names the outbox's epochs, so that one of a new
+    /// database is greater than those of one that is gone. Zero, where the gateway's answer corrects it.
+    pub now_wall_ms: u64,
 }
 
 impl StoreConfig {
@@ -49,6 +59,9 @@ impl StoreConfig {
             reserve_bytes: 16 * 1024 * 1024,
             queue_len: 256,
             reopen_after: Duration::from_secs(1),
+            outbox: OutboxLimits::default(),
+            linger: Duration::from_millis(30),
+            now_wall_ms: 0,
         }
     }
 }
@@ -65,6 +78,8 @@ pub struct Store {
     jobs: Option<SyncSender<Job>>,
     committer: Option<JoinHandle<()>>,
     report: OpenReport,
+    outbox: SharedOutbox,
+    listener: Arc<Listener>,
     /// Held, not used: the folder is ours while the file is open.
     _lock: File,
 }
@@ -79,6 +94,8 @@ impl Store {
     pub fn open_on(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
         let opened = opening::open(config, &*disk)?;
         let engine: SharedEngine = Arc::new(RwLock::new(Some(opened.engine)));
+        let outbox: SharedOutbox = Arc::new(Mutex::new(opened.outbox.clone()));
+        let listener = Arc::new(Listener::default());
         let committer = Committer {
             engine: Arc::clone(&engine),
             disk,
@@ -89,6 +106,12 @@ impl Store {
             reserve_bytes: config.reserve_bytes,
             next_number: opened.first_number,
             failed_at: None,
+            outbox: opened.outbox,
+            confirmed: Arc::clone(&outbox),
+            limits: config.outbox,
+            listener: Arc::clone(&listener),
+            linger: config.linger,
+            opened_wall_ms: config.now_wall_ms,
         };
         let (jobs, waiting) = sync_channel(config.queue_len);
         let committer = thread::Builder::new()
@@ -101,6 +124,8 @@ impl Store {
             jobs: Some(jobs),
             committer: Some(committer),
             report: opened.report,
+            outbox,
+            listener,
             _lock: opened.lock,
         })
     }
@@ -161,6 +186,46 @@ impl Store {
     /// Tells whether the database is open. It is not after a failed commit, until a later one brings it back.
     pub fn is_open(&self) -> bool {
         self.engine.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Sets what is called when the disk has confirmed new events. It runs on the store's thread and must be short.
+    pub fn on_events(&self, listener: impl Fn() + Send + Sync + 'static) {
+        self.listener.set(Box::new(listener));
+    }
+
+    /// Returns how each stream of events stands, in order of priority, the oldest epoch of each first.
+    pub fn outbox_heads(&self) -> Vec<OutboxHead> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner).heads()
+    }
+
+    /// Returns how many events of a stream were lost.
+    pub fn outbox_loss(&self, stream: Stream) -> OutboxLoss {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner).loss(stream)
+    }
+
+    /// Reads events of a stream and epoch in order: those after `after` that the gateway does not have, at most
+    /// `max_events`, and about `max_bytes` of data. All are of one boot. Empty when there are none.
+    pub fn outbox_slice(
+        &self,
+        stream: Stream,
+        epoch: u64,
+        after: u64,
+        max_events: usize,
+        max_bytes: usize,
+    ) -> Result<OutboxSlice, ReadError> {
+        let guard = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        let engine = guard.as_ref().ok_or(ReadError::Closed)?;
+        let limits = SliceLimits { events: max_events.max(1), bytes: max_bytes };
+        loop {
+            let look_up =
+                || self.outbox.lock().unwrap_or_else(PoisonError::into_inner).extent(stream, epoch, after, limits);
+            let Some(extent) = look_up() else { return Ok(OutboxSlice::default()) };
+            let slice = extent.read(engine, limits);
+            // What was removed meanwhile would look like a gap; it is looked up again, further on.
+            if look_up().is_some_and(|now| now.starts_like(&extent)) {
+                return slice.map_err(|source| ReadError::Database { table: "outbox", source });
+            }
+        }
     }
 
     /// Reads one row.

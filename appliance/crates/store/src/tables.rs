@@ -12,7 +12,8 @@ use crate::records::{CallRecord, FormRow, MetaRow, TurnRow, VoicemailKey, Voicem
 /// Rows are stored as JSON. A release must read what the one before it wrote and the other way round, so fields are
 /// only ever added, with `#[serde(default)]`, and unknown ones are ignored.
 pub trait Table {
-    /// The first byte of all keys of the table. Never reused for another table. `1..=31` are this crate's.
+    /// The first byte of all keys of the table. Never reused for another table. `1..=31` are this crate's, and 8
+    /// is the outbox's.
     const ID: u8;
     /// The name in errors and logs.
     const NAME: &'static str;

@@ -14,6 +14,7 @@ mod commits;
 mod damage;
 mod formats;
 mod frames;
+mod outbox;
 mod recordings;
 mod retention;
 mod rows;
