@@ -86,7 +86,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_WORKERS: usize = 64;
 
 /// How often sessions past their expiry are dropped.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How long connections get to say goodbye when the broker stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -135,7 +135,7 @@ const fn default_max_devices() -> usize {
 }
 
 const fn default_session_expiry() -> Duration {
-    Duration::from_secs(24 * 60 * 60)
+    Duration::from_hours(24)
 }
 
 const fn default_messages_per_second() -> u32 {

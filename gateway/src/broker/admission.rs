@@ -32,7 +32,8 @@ pub struct WorkerCredential(String);
 impl WorkerCredential {
     /// Makes a credential from 256 bits of randomness.
     pub fn new(randomness: [u8; 32]) -> Self {
-        Self(randomness.iter().map(|byte| format!("{byte:02x}")).collect())
+        let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+        Self(randomness.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect())
     }
 
     /// Returns the password that goes with [`WORKER_USERNAME`].

@@ -10,7 +10,7 @@ use rumqttc::{
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -30,10 +30,10 @@ pub(super) struct Connect {
 
 /// A client that is connected. Dropped, it vanishes without a word, as a device does whose power fails.
 pub(super) struct Client {
-    client: AsyncClient,
+    requests: AsyncClient,
     session_present: bool,
     messages: mpsc::Receiver<Publish>,
-    ended: mpsc::Receiver<()>,
+    ended: oneshot::Receiver<()>,
     driver: JoinHandle<()>,
 }
 
@@ -120,24 +120,26 @@ impl Connect {
 impl Client {
     /// Connects, or says why not.
     pub(super) async fn connect(connect: Connect) -> Result<Self, ConnectionError> {
-        let (client, mut events) = AsyncClient::builder(connect.options()).capacity(16).build();
+        let (requests, mut events) = AsyncClient::builder(connect.options()).capacity(16).build();
         let connack = timeout(DEADLINE, first_connack(&mut events)).await.expect("an answer to CONNECT")?;
         let (to_messages, messages) = mpsc::channel(1_024);
-        let (to_ended, ended) = mpsc::channel(1);
+        let (has_ended, ended) = oneshot::channel();
         let driver = tokio::spawn(async move {
             loop {
                 match events.poll().await {
                     Ok(Event::Incoming(Packet::Publish(publish))) => {
                         if to_messages.send(publish).await.is_err() {
-                            return;
+                            break;
                         }
                     }
                     Ok(_) => {}
-                    Err(_ended) => return drop(to_ended.send(()).await),
+                    Err(_ended) => break,
                 }
             }
+            // Nobody waits for it where the client is gone.
+            let _unheard = has_ended.send(());
         });
-        Ok(Self { client, session_present: connack.session_present, messages, ended, driver })
+        Ok(Self { requests, session_present: connack.session_present, messages, ended, driver })
     }
 
     pub(super) const fn session_present(&self) -> bool {
@@ -160,24 +162,21 @@ impl Client {
         payload: Vec<u8>,
         options: PublishOptions,
     ) -> Result<(), PubAckReason> {
-        let notice = self.client.publish_tracked(topic, payload, options).await.unwrap();
+        let notice = self.requests.publish_tracked(topic, payload, options).await.unwrap();
         let result = timeout(DEADLINE, notice.wait_async()).await.expect("an answer to PUBLISH").expect("a connection");
         let PublishResult::Qos1(puback) = result else { panic!("{result:?} for QoS 1") };
-        match puback.reason {
-            PubAckReason::Success | PubAckReason::NoMatchingSubscribers => Ok(()),
-            reason => Err(reason),
-        }
+        // That nobody listens is no refusal.
+        let is_taken = matches!(puback.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers);
+        if is_taken { Ok(()) } else { Err(puback.reason) }
     }
 
     /// Subscribes, or says why not.
     pub(super) async fn subscribe(&self, filter: &str) -> Result<(), SubscribeReasonCode> {
-        let notice = self.client.subscribe_tracked(filter, QoS::AtLeastOnce).await.unwrap();
+        let notice = self.requests.subscribe_tracked(filter, QoS::AtLeastOnce).await.unwrap();
         let suback =
             timeout(DEADLINE, notice.wait_async()).await.expect("an answer to SUBSCRIBE").expect("a connection");
-        match suback.return_codes.first().expect("an answer for the filter") {
-            SubscribeReasonCode::Success(_) => Ok(()),
-            reason => Err(reason.clone()),
-        }
+        let code = *suback.return_codes.first().expect("an answer for the filter");
+        if matches!(code, SubscribeReasonCode::Success(_)) { Ok(()) } else { Err(code) }
     }
 
     /// Returns the next message as topic and payload.
@@ -197,12 +196,12 @@ impl Client {
 
     /// Waits until the connection has ended.
     pub(super) async fn end(&mut self) {
-        timeout(DEADLINE, self.ended.recv()).await.expect("an end").expect("the driver's word");
+        timeout(DEADLINE, &mut self.ended).await.expect("an end").expect("the driver's word");
     }
 
     /// Closes the connection properly.
     pub(super) async fn disconnect(mut self) {
-        self.client.disconnect().await.unwrap();
+        self.requests.disconnect().await.unwrap();
         self.end().await;
     }
 }

@@ -106,7 +106,7 @@ fn config(files: &Path, authority: &Authority) -> EmbeddedConfig {
         key: files.join("server.key"),
         device_authority: files.join("authority.pem"),
         max_devices: 16,
-        session_expiry: Duration::from_secs(600),
+        session_expiry: Duration::from_mins(10),
         messages_per_second: 500,
     }
 }
