@@ -37,6 +37,7 @@ missing_packages() {
     command -v cc >/dev/null && command -v make >/dev/null || echo build-essential
     command -v espeak-ng >/dev/null || echo espeak-ng
     command -v lame >/dev/null || echo lame
+    command -v mosquitto >/dev/null || echo mosquitto
     if wheels_wanted; then
         command -v python3 >/dev/null || echo python3
         python3 -m pip --version >/dev/null 2>&1 || echo python3-pip
