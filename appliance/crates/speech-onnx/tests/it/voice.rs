@@ -8,6 +8,9 @@ use units::Language;
 
 use crate::support;
 
+/// What the box says of itself, with the phonemes a Hebrew speaker reads it as in the second column.
+const OFFICE: &str = include_str!("../../../../../crates/language/data/office-sentences.tsv");
+
 /// Sentences as people write them, with what they say in the second column.
 const SENTENCES: &str = include_str!("../../../../../crates/language/data/hebrew-sentences.tsv");
 
@@ -28,6 +31,22 @@ fn fifty_hebrew_sentences_with_numbers_lose_no_number_on_the_way_to_the_voice() 
     }
     println!("{sentences} sentences, {words} number words, none lost");
     assert!(sentences >= 50, "{sentences} sentences with digits");
+}
+
+#[test]
+fn an_office_s_own_sentences_are_read_as_hebrew_reads_them() {
+    let Some(mut nakdimon) = nakdimon() else { return };
+    let rows = OFFICE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t'));
+    let mut sentences = 0;
+    for (written, said) in rows {
+        let input = hebrew_input(written, &mut nakdimon).unwrap();
+        // Brackets and pauses are the voice's business.
+        let heard: Vec<&str> = input.split(|c: char| " []_:.,?!".contains(c)).filter(|word| !word.is_empty()).collect();
+        assert_eq!(heard.join(" "), said, "{written}");
+        sentences += 1;
+    }
+    println!("{sentences} sentences read as written down");
+    assert!(sentences >= 30, "{sentences} sentences");
 }
 
 #[test]
