@@ -57,7 +57,7 @@ fn a_wrong_direction_an_impure_core_and_a_broken_fence_are_found() {
         [
             "units: depends on media, which it must not know",
             "telephony: is pure and depends on tokio",
-            "appliance: depends on ort; only speech-onnx does",
+            "appliance: depends on ort; only speech-onnx may",
             "newcomer: is not in the table of directions; add it, with what it may know",
         ]
     );

@@ -1,0 +1,5 @@
+//! The fleet: what is known of each device, and what is wished of it.
+
+pub mod control;
+pub mod device;
+pub mod store;

@@ -1,0 +1,125 @@
+//! From a device over a real broker into the database and back as a watermark.
+
+use std::sync::Arc;
+
+use gateway::config::Ingest;
+use gateway::db::Database;
+use gateway::health::{Health, Part};
+use gateway::ingest::worker::Worker;
+use gateway::metrics::Metrics;
+use gateway::mqtt::Connector;
+use sea_query::{Expr, Query};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::devices::{Device, SOON};
+use crate::servers::{Mosquitto, Postgres, config, open, sqlite_url};
+
+struct Running {
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+}
+
+impl Running {
+    async fn start(port: u16, database: &Database, place: usize) -> Self {
+        let config = config(&format!("[mqtt]\nservers = ['mqtt://127.0.0.1:{port}']\nname = 'test'\n"));
+        let health = Arc::new(Health::starting([Part::Worker(place)]));
+        let metrics = Arc::new(Metrics::new());
+        let stop = CancellationToken::new();
+        let worker = Worker {
+            place,
+            connector: Connector::new(&config.mqtt).unwrap(),
+            database: database.clone(),
+            config: Ingest::default(),
+            metrics: Arc::clone(&metrics),
+            health: Arc::clone(&health),
+        };
+        let task = tokio::spawn(worker.run(stop.clone()));
+        let running = Self { task, stop, metrics, health };
+        running.wait_until_ready().await;
+        running
+    }
+
+    async fn wait_until_ready(&self) {
+        let ready = async {
+            while !self.health.is_ready() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(SOON, ready).await.unwrap_or_else(|_| panic!("{:?}", self.health.readiness()));
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        tokio::time::timeout(SOON, self.task).await.unwrap().unwrap();
+    }
+}
+
+async fn events(database: &Database) -> i64 {
+    let mut select = Query::select();
+    select.expr(Expr::cust("count(*)")).from("events");
+    database.row::<(i64,)>(&select).await.unwrap().unwrap().0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_is_stored_and_its_watermark_comes_back() {
+    let (mosquitto, folder) = (Mosquitto::start(), tempfile::tempdir().unwrap());
+    let database = open(&sqlite_url(folder.path())).await;
+    let running = Running::start(mosquitto.port, &database, 0).await;
+    let mut device = Device::connect("box-1", mosquitto.port).await;
+    device.send(1, 10).await;
+    device.wait_for_watermark(10).await;
+    assert_eq!(events(&database).await, 10);
+    device.send(1, 12).await;
+    device.wait_for_watermark(12).await;
+    assert_eq!(events(&database).await, 12);
+    assert_eq!(running.metrics.duplicates.get(), 10);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_share_the_stream_of_one_device_on_postgresql() {
+    let (mosquitto, postgres) = (Mosquitto::start(), Postgres::start());
+    let database = open(&postgres.database("shared")).await;
+    let (one, two) =
+        (Running::start(mosquitto.port, &database, 0).await, Running::start(mosquitto.port, &database, 1).await);
+    let mut device = Device::connect("box-1", mosquitto.port).await;
+    for from in (1..2_000).step_by(10) {
+        device.send(from, from + 9).await;
+    }
+    device.wait_for_watermark(2_000).await;
+    assert_eq!(events(&database).await, 2_000);
+    assert!(one.metrics.messages.get() > 0 && two.metrics.messages.get() > 0, "one worker did it all");
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_while_the_worker_was_away_is_stored_when_it_is_back() {
+    let (mosquitto, folder) = (Mosquitto::start(), tempfile::tempdir().unwrap());
+    let database = open(&sqlite_url(folder.path())).await;
+    Running::start(mosquitto.port, &database, 0).await.stop().await;
+    let mut device = Device::connect("box-1", mosquitto.port).await;
+    device.send(1, 5).await;
+    device.send(6, 9).await;
+    let running = Running::start(mosquitto.port, &database, 0).await;
+    device.wait_for_watermark(9).await;
+    assert_eq!(events(&database).await, 9);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_was_killed_is_found_again() {
+    let (mut mosquitto, folder) = (Mosquitto::start(), tempfile::tempdir().unwrap());
+    let database = open(&sqlite_url(folder.path())).await;
+    let running = Running::start(mosquitto.port, &database, 0).await;
+    mosquitto.kill();
+    mosquitto.start_again();
+    running.wait_until_ready().await;
+    let mut device = Device::connect("box-1", mosquitto.port).await;
+    device.send(1, 3).await;
+    device.wait_for_watermark(3).await;
+    running.stop().await;
+}

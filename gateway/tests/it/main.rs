@@ -1,0 +1,10 @@
+//! The gateway between a real broker and real databases.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail like tests")]
+
+mod api;
+mod brokers;
+mod devices;
+mod ingest;
+mod program;
+mod servers;
+mod store;
