@@ -1,12 +1,14 @@
 //! Connections to a broker: how they are set up, and how long to wait before the next try.
 
+use std::future::{Future, ready};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rumqttc::{
-    AckMode, AsyncClient, BrokerSessionResumePolicy, EventLoop, IncomingPacketSizeLimit, MqttOptions, NetworkOptions,
-    TlsConfiguration, Transport,
+    AckMode, AsyncClient, EventLoop, IncomingPacketSizeLimit, MqttOptions, NetworkOptions, PersistedAckMode,
+    PersistedSession, SessionStore, SessionStoreError, SessionStoreKey, TlsConfiguration, Transport,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -22,6 +24,8 @@ const CONNECT_TIMEOUT_S: u64 = 10;
 /// Longest packet taken, in bytes: four times the longest payload that is looked at, so that one that is too long is
 /// counted and set aside. Brokers drop what is longer still, instead of us dropping the connection.
 const MAX_PACKET: u32 = 1_056 * 1_024;
+/// Publishes under way to the broker at once. The library looks at each of them whenever something happens.
+const OUTGOING_IN_FLIGHT: u16 = 64;
 /// First and longest wait before the next try to connect.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
@@ -106,8 +110,8 @@ impl Connector {
         options
             .set_keep_alive(KEEP_ALIVE_S)
             .set_receive_maximum(Some(self.receive_maximum))
-            .set_incoming_packet_size_limit(IncomingPacketSizeLimit::Bytes(MAX_PACKET))
-            .set_broker_session_resume_policy(BrokerSessionResumePolicy::AllowBrokerOnly);
+            .set_outgoing_inflight_upper_limit(OUTGOING_IN_FLIGHT)
+            .set_incoming_packet_size_limit(IncomingPacketSizeLimit::Bytes(MAX_PACKET));
         let mut network = NetworkOptions::new();
         network.set_tcp_nodelay(true);
         network.set_connection_timeout(CONNECT_TIMEOUT_S);
@@ -115,7 +119,11 @@ impl Connector {
         match purpose {
             Purpose::Worker(_) => {
                 let expiry = u32::try_from(self.session_expiry.as_secs()).unwrap_or(u32::MAX - 1);
-                options.set_clean_start(false).set_session_expiry_interval(Some(expiry)).set_ack_mode(AckMode::Manual);
+                options
+                    .set_clean_start(false)
+                    .set_session_expiry_interval(Some(expiry))
+                    .set_ack_mode(AckMode::Manual)
+                    .set_session_store(NothingUnderWay { expiry });
             }
             Purpose::Control => {
                 options.set_clean_start(true);
@@ -129,6 +137,43 @@ impl Connector {
         }
         let (client, events) = AsyncClient::builder(options).capacity(requests).build();
         Some((client, events, server))
+    }
+}
+
+/// What a worker has under way when its process or its connection begins: nothing.
+///
+/// The client library resumes a session of the broker only if it has its own half of it. Ours is empty by design: what
+/// was under way to us comes again, and watermarks that were under way from us are told again.
+#[derive(Debug)]
+struct NothingUnderWay {
+    expiry: u32,
+}
+
+type Stored<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> + Send + 'a>>;
+
+impl SessionStore for NothingUnderWay {
+    fn load<'a>(&'a self, key: &'a SessionStoreKey) -> Stored<'a, Option<PersistedSession>> {
+        let session = PersistedSession {
+            format_version: 1,
+            client_id: key.client_id().to_owned(),
+            clean_start: false,
+            session_expiry_interval: Some(self.expiry),
+            outgoing_inflight_upper_limit: Some(OUTGOING_IN_FLIGHT),
+            ack_mode: PersistedAckMode::Manual,
+            last_pkid: 0,
+            last_puback: 0,
+            replay: Vec::new(),
+            incoming_qos2: Vec::new(),
+        };
+        Box::pin(ready(Ok(Some(session))))
+    }
+
+    fn save<'a>(&'a self, _: &'a SessionStoreKey, _: &'a PersistedSession) -> Stored<'a, ()> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn clear<'a>(&'a self, _: &'a SessionStoreKey) -> Stored<'a, ()> {
+        Box::pin(ready(Ok(())))
     }
 }
 
