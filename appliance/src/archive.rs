@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use store::{Batch, CommitError, Recordings, Store};
+use store::{Batch, CommitError, FinishedRecording, RecordingError, RecordingName, Recordings, Store};
 use tokio::sync::oneshot;
 
 use crate::health::{Health, Part, PartState};
@@ -69,6 +69,31 @@ impl Archive {
         result
     }
 
+    /// Takes a whole WAV file as a recording; done when it would survive a power cut. How it went is seen in
+    /// `/readyz` until the next one: a disk without room for a message may still have some for records. `None` when
+    /// recordings cannot be kept at all.
+    ///
+    /// # Cancellation safety
+    ///
+    /// Dropped half way, the recording is taken all the same.
+    pub async fn import(
+        &self,
+        name: RecordingName,
+        wav: Arc<Vec<u8>>,
+    ) -> Option<Result<FinishedRecording, RecordingError>> {
+        let imported = self.blocking(move |archive| {
+            let imported = archive.recordings().map(|recordings| recordings.import(name, &wav));
+            match &imported {
+                Some(Ok(_)) => archive.health.set(Part::Recordings, PartState::Ok),
+                // That it is there says nothing of the disk.
+                Some(Err(RecordingError::Exists { .. })) | None => {}
+                Some(Err(error)) => archive.health.set(Part::Recordings, unwritten(error)),
+            }
+            imported
+        });
+        imported.await.flatten()
+    }
+
     /// Runs `work` with the archive on a thread that may wait for the disk.
     ///
     /// # Cancellation safety
@@ -77,5 +102,78 @@ impl Archive {
     pub async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> Option<T> {
         let archive = self.clone();
         tokio::task::spawn_blocking(move || work(&archive)).await.ok()
+    }
+}
+
+/// Says what keeps recordings from being written. Names of calls stay out: they are nobody's business at `/readyz`.
+fn unwritten(error: &RecordingError) -> PartState {
+    match error {
+        RecordingError::DiskFull { .. } => {
+            PartState::degraded("no space left for recordings; messages wait at the carrier; free some of the disk")
+        }
+        RecordingError::File { source, .. } => PartState::degraded(format!(
+            "a recording could not be written: {source}; messages wait at the carrier; look after the disk"
+        )),
+        RecordingError::Exists { .. } => PartState::Ok,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use store::{FaultyDisk, RecordingError, RecordingName, Recordings, Store, StoreConfig};
+
+    use super::Archive;
+    use crate::health::{Health, Part, PartState};
+
+    #[tokio::test]
+    async fn a_disk_without_room_for_a_recording_is_told_until_one_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Arc::new(FaultyDisk::default());
+        let (health, archive) = open(folder.path(), &disk);
+
+        disk.set_free_bytes(10);
+        let full = import(&archive, 1).await;
+        assert!(matches!(full, Err(RecordingError::DiskFull { .. })), "{full:?}");
+        check_degraded(&health, "no space left");
+        archive.commit(store::Batch::new()).await.unwrap();
+        check_degraded(&health, "no space left");
+
+        disk.set_free_bytes(u64::MAX);
+        import(&archive, 1).await.unwrap();
+        assert_eq!(health.readiness().status, "ready");
+
+        disk.allow_writes(0);
+        assert!(matches!(import(&archive, 2).await, Err(RecordingError::File { .. })));
+        check_degraded(&health, "could not be written");
+        let there = import(&archive, 1).await;
+        assert!(matches!(there, Err(RecordingError::Exists { .. })), "{there:?}");
+        check_degraded(&health, "could not be written");
+
+        disk.allow_writes(u64::MAX);
+        import(&archive, 2).await.unwrap();
+        assert_eq!(health.readiness().status, "ready");
+    }
+
+    fn open(folder: &std::path::Path, disk: &Arc<FaultyDisk>) -> (Arc<Health>, Archive) {
+        let health = Arc::new(Health::default());
+        let store = Store::open(&StoreConfig::new(folder)).unwrap();
+        let (recordings, _) = Recordings::open_on(folder, 0, Arc::<FaultyDisk>::clone(disk)).unwrap();
+        let archive = Archive::new(store, recordings, PartState::Ok, Arc::clone(&health));
+        (health, archive)
+    }
+
+    async fn import(archive: &Archive, number: u32) -> Result<store::FinishedRecording, RecordingError> {
+        let name = RecordingName::voicemail(format!("CA{number}").parse().unwrap());
+        archive.import(name, Arc::new(vec![0; 100])).await.unwrap()
+    }
+
+    fn check_degraded(health: &Health, why: &str) {
+        let readiness = health.readiness();
+        assert_eq!(readiness.status, "degraded");
+        let state = readiness.parts.get(&Part::Recordings);
+        assert!(matches!(state, Some(PartState::Degraded { why: told }) if told.contains(why)), "{state:?}");
+        assert!(!format!("{state:?}").contains("CA"), "{state:?}");
     }
 }

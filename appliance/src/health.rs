@@ -15,7 +15,9 @@ pub enum Part {
     Greetings,
     /// Hearing on the device.
     Recognizer,
-    /// The database and the recordings.
+    /// The files of messages and calls.
+    Recordings,
+    /// The database.
     Store,
     /// English speech on the device.
     SynthesizerEnglish,

@@ -142,16 +142,13 @@ async fn fetch(parts: &Arc<Parts>, key: &VoicemailKey) -> Result<(), bool> {
 
 /// Puts the audio on the disk and notes it in `record`.
 async fn keep(parts: &Parts, record: &mut VoicemailRecord, wav: Arc<Vec<u8>>) -> Result<(), bool> {
-    let name = RecordingName::voicemail(record.key.call.clone());
-    let imported = parts.archive.blocking({
-        let name = name.clone();
-        move |archive| archive.recordings().map(|recordings| recordings.import(name, &wav))
-    });
-    match imported.await.flatten() {
+    let name = RecordingName::of_message(&record.key);
+    match parts.archive.import(name.clone(), wav).await {
         Some(Ok(finished)) => {
             record.duration_ms = u64::try_from(finished.duration.as_millis()).unwrap_or(u64::MAX);
             record.digest = Some(finished.digest);
         }
+        // Written by a try that could not note it any more.
         Some(Err(RecordingError::Exists { .. })) => {}
         Some(Err(error)) => {
             tracing::warn!(call_id = %name.call, error = &error as &dyn std::error::Error, "message not kept yet");

@@ -103,8 +103,17 @@ async fn a_message_that_finds_no_room_is_fetched_when_there_is_again() {
     fs::write(&recordings, "in the way").unwrap();
     let params = message_at(rest.recording_url("RE01"));
     assert_eq!(target.post("/webhook/handle_recording", &params).await.unwrap().status, 200);
-    e2e::wait_until("the first try", async || (!rest.seen().is_empty()).then_some(())).await.unwrap();
+    let why = e2e::wait_until("a word about it", async || {
+        let readiness = target.readiness().await.ok()?;
+        readiness["parts"]["recordings"]["why"].as_str().map(str::to_owned)
+    });
+    assert!(why.await.unwrap().contains("could not be written"));
     assert!(target.is_well().await.unwrap());
+    let readiness = target.readiness().await.unwrap();
+    assert_eq!(
+        readiness["status"], "degraded",
+        "records that are written since say nothing of recordings: {readiness}"
+    );
     let folder = target.stop().await.unwrap();
 
     fs::remove_file(&recordings).unwrap();
@@ -115,6 +124,7 @@ async fn a_message_that_finds_no_room_is_fetched_when_there_is_again() {
         target.messages().ok()?.into_iter().find(|message| message.recording.is_some())
     });
     assert_eq!(message.await.unwrap().duration_ms, 100);
+    assert_eq!(target.readiness().await.unwrap()["status"], "ready");
     target.stop().await.unwrap();
 }
 

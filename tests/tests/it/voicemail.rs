@@ -72,6 +72,45 @@ async fn a_message_told_twice_is_kept_once_even_by_another_request_and_after_a_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_messages_of_one_call_stay_two_recordings() {
+    let (first, second) = (Rest::start([], vec![0; 8_000]).await, Rest::start([], vec![0; 16_000]).await);
+    let call = new_call_id();
+    let mut folder = None;
+    // Each message lies behind its own interface, so that their lengths tell them apart.
+    for (rest, sid, count) in [(&first, "RE01", 1), (&second, "RE02", 2)] {
+        let url = rest.url.clone();
+        let options = BoxOptions::default().configured(move |config| config.carrier.api_url = url);
+        let options = match folder.take() {
+            Some(folder) => options.on(folder),
+            None => options,
+        };
+        let target = TestBox::start(options).await.unwrap();
+        let result = result_of(&call).with("RecordingSid", sid).with("RecordingUrl", rest.recording_url(sid));
+        assert_eq!(target.post("/webhook/handle_recording", &result).await.unwrap().status, 200);
+        wait_until("the message", async || {
+            let messages = target.messages().ok()?;
+            (messages.len() == count && messages.iter().all(|message| message.transcript.is_some())).then_some(())
+        })
+        .await
+        .unwrap();
+        folder = Some(target.stop().await.unwrap());
+    }
+    let target = TestBox::start(BoxOptions::default().on(folder.unwrap())).await.unwrap();
+    let messages = target.messages().unwrap();
+    let recordings = target.parts.archive.recordings().unwrap();
+    let known: Vec<u64> = messages.iter().map(|message| message.duration_ms).collect();
+    assert_eq!(known, [1_000, 2_000]);
+    for (message, samples) in messages.iter().zip([8_000, 16_000]) {
+        let name = message.recording.as_ref().unwrap();
+        let file = std::fs::read(recordings.path(name)).unwrap();
+        assert_eq!(file.len(), 44 + 2 * samples, "{name}");
+        assert_eq!(message.key.call, call);
+    }
+    assert_ne!(messages[0].digest, messages[1].digest);
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_recording_is_kept_with_an_empty_transcript() {
     let rest = Rest::start([], Vec::new()).await;
     let target = with_message(&rest).await;
