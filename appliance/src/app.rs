@@ -1,9 +1,7 @@
 //! Builds every part of the box from its configuration and owns the order in which they start and stop.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +25,7 @@ use crate::documents::Documents;
 use crate::greetings::Greetings;
 use crate::health::{Health, Part, PartState};
 use crate::metrics::Metrics;
+use crate::server::connections::{self, Limits, Patience};
 use crate::server::{self, RateLimit};
 use crate::switchboard::Switchboard;
 use crate::voice::{Engines, Voice};
@@ -37,8 +36,10 @@ use crate::{retention, voice, voicemail, watchdog};
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long after the last stream the carrier is still answered: it asks how the call goes on within a second.
 const LAST_QUESTIONS: Duration = Duration::from_secs(2);
-/// Longest wait for requests under way when nothing new is taken any more.
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// Longest wait for the workers to end when nothing is served any more.
+const LAST_WORK: Duration = Duration::from_secs(5);
+/// Longest time in which nobody takes a byte of an answer: a greeting is fetched at once or not at all.
+const ANSWER_STALL: Duration = Duration::from_secs(20);
 /// Free space that recordings leave on the disk, in bytes.
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 /// Media sockets at once that have shown no token yet.
@@ -205,26 +206,30 @@ impl App {
         workers.spawn(voicemail::run(Arc::clone(&parts), requests));
         workers.spawn(retention::run(Arc::clone(&parts)));
         workers.spawn(voice::watch(Arc::clone(&parts)));
-        let router = server::router(&parts);
         let closing = CancellationToken::new();
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let server = axum::serve(listener, service).with_graceful_shutdown(closing.clone().cancelled_owned());
-        let mut server = pin!(server.into_future());
-        let served = tokio::select! {
-            served = &mut server => served,
-            () = drained(&parts) => {
-                closing.cancel();
-                timeout(LAST_ANSWERS, server).await.unwrap_or(Ok(()))
-            }
+        let limits = connection_limits(&parts.config);
+        let router = server::router(&parts);
+        let served = connections::serve(listener, router, limits, &parts.metrics, closing.clone());
+        let until_drained = async {
+            drained(&parts).await;
+            closing.cancel();
         };
-        let served = served.context("the listener failed");
-        parts.shutdown.cancel();
-        if timeout(LAST_ANSWERS, async { while workers.join_next().await.is_some() {} }).await.is_err() {
+        tokio::join!(served, until_drained);
+        if timeout(LAST_WORK, async { while workers.join_next().await.is_some() {} }).await.is_err() {
             workers.shutdown().await;
         }
         tracing::info!("stopped");
-        served
+        Ok(())
     }
+}
+
+fn connection_limits(config: &Config) -> Limits {
+    let patience = Patience {
+        head: config.http.header_read_timeout,
+        keep_alive: config.http.keep_alive_timeout,
+        stall: ANSWER_STALL,
+    };
+    Limits { connections: config.limits.connections, patience }
 }
 
 /// Waits until the program shall stop and its calls are over, or have had long enough. New calls are answered
@@ -280,6 +285,7 @@ fn open_archive(config: &Config, health: &Arc<Health>) -> Archive {
         Ok((store, recordings)) => {
             let opened_as = state_of(store.report());
             health.set(Part::Store, opened_as.clone());
+            health.set(Part::Recordings, PartState::Ok);
             if let Err(error) = store.close_interrupted_calls() {
                 tracing::warn!(error = &error as &dyn std::error::Error, "calls of before not closed");
             }

@@ -67,9 +67,26 @@ pub struct Http {
     /// Web pages of other origins that may read `/healthz`, `/readyz` and `/version`. Default none.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
+    /// Time for the whole head of a request: from the opening of the connection, or from the first byte of a later
+    /// request on it. Above zero. Default 10 s: a carrier or a tunnel sends it at once.
+    #[serde(with = "humantime_serde", default = "Http::default_header_read_timeout")]
+    pub header_read_timeout: Duration,
+    /// Time for the next request to begin on a connection that is kept alive. Above zero. Default 150 s: longer than
+    /// the usual tunnels and proxies keep an idle connection (90 s and 120 s), so that they let go first and never send a
+    /// webhook into a connection that is being closed.
+    #[serde(with = "humantime_serde", default = "Http::default_keep_alive_timeout")]
+    pub keep_alive_timeout: Duration,
 }
 
 impl Http {
+    const fn default_header_read_timeout() -> Duration {
+        Duration::from_secs(10)
+    }
+
+    const fn default_keep_alive_timeout() -> Duration {
+        Duration::from_secs(150)
+    }
+
     fn default_listen() -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], 8080))
     }
@@ -233,6 +250,10 @@ impl Default for Store {
 pub struct Limits {
     /// Calls at once; one more is sent to voicemail. Default 50.
     pub calls: NonZeroUsize,
+    /// Connections at once, media streams aside, which `calls` limits. When all are taken, the one that is waited on
+    /// longest for a request makes room; when all work on a request, one more is refused at once. Default 512: with
+    /// streams and files below the 1,024 descriptors a program usually has, and at most 32 MiB of requests' heads.
+    pub connections: NonZeroUsize,
     /// Requests of one address per second, on average. Default 50; bursts of twice as many pass.
     pub requests_per_second: NonZeroU32,
     /// Largest body of a request in bytes. Default 65,536, what the carrier itself allows for a document.
@@ -243,6 +264,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             calls: NonZeroUsize::MIN.saturating_add(49),
+            connections: NonZeroUsize::MIN.saturating_add(511),
             requests_per_second: NonZeroU32::MIN.saturating_add(49),
             body_bytes: 64 * 1024,
         }

@@ -21,6 +21,11 @@ pub struct Metrics {
     pub webhooks: Family<WebhookLabels, Counter>,
     /// Requests over the rate limit.
     pub rate_limited: Counter,
+    /// Connections open now, media streams aside.
+    pub connections_open: Gauge,
+    /// Connections the box closed, by reason: `header_timeout`, `keep_alive_timeout`, `stalled`, `shed` to make room
+    /// for another, `refused` for want of room.
+    pub connections_closed: Family<ReasonLabel, Counter>,
     /// Media streams refused at the handshake, by reason.
     pub streams_refused: Family<ReasonLabel, Counter>,
     /// Frames of media streams ignored, by reason.
@@ -52,7 +57,7 @@ pub struct Metrics {
 pub struct WebhookLabels {
     /// The last part of the path.
     pub route: &'static str,
-    /// `ok`, `unsigned`, `bad_signature`, `bad_form`, `duplicate` or `failed`.
+    /// `ok`, `unsigned`, `bad_signature`, `bad_method`, `bad_form`, `bad_account`, `duplicate` or `failed`.
     pub outcome: &'static str,
 }
 
@@ -83,6 +88,8 @@ impl Metrics {
         let metrics = Self {
             webhooks: Family::default(),
             rate_limited: Counter::default(),
+            connections_open: Gauge::default(),
+            connections_closed: Family::default(),
             streams_refused: Family::default(),
             frames_ignored: Family::default(),
             calls_active: Gauge::default(),
@@ -99,6 +106,8 @@ impl Metrics {
         };
         registry.register("webhooks", "Webhook requests by route and outcome", metrics.webhooks.clone());
         registry.register("rate_limited", "Requests over the rate limit", metrics.rate_limited.clone());
+        registry.register("connections_open", "Connections open, streams aside", metrics.connections_open.clone());
+        registry.register("connections_closed", "Connections closed by the box", metrics.connections_closed.clone());
         registry.register("streams_refused", "Media streams refused", metrics.streams_refused.clone());
         registry.register("frames_ignored", "Media stream frames ignored", metrics.frames_ignored.clone());
         registry.register("calls_active", "Calls on the line", metrics.calls_active.clone());

@@ -1,6 +1,8 @@
 //! The HTTP side: routes and what guards them. Handlers parse, verify, hand over and answer.
 
+mod activity;
 mod admin;
+pub mod connections;
 mod guard;
 pub mod media_stream;
 mod webhook;
@@ -8,25 +10,33 @@ mod webhook;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderValue, Method, header};
-use axum::middleware;
-use axum::routing::{get, post};
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get, post};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::services::ServeDir;
+use units::Language;
 
 use crate::app::Parts;
+use crate::documents::Clip;
 
 pub use self::guard::RateLimit;
 
+/// Where the recordings lie that the carrier plays.
+const CLIPS: &str = "/static/tts";
+
 /// Builds every route of the box.
 pub fn router(parts: &Arc<Parts>) -> Router {
+    // Every method, so that each webhook says itself what it does not take: HEAD would else be taken for GET.
     let webhooks = Router::new()
-        .route("/webhook/incoming_call", get(webhook::incoming_call).post(webhook::incoming_call))
-        .route("/webhook/handle_recording", get(webhook::handle_recording).post(webhook::handle_recording))
-        .route("/webhook/call_status", get(webhook::call_status).post(webhook::call_status))
-        .route("/webhook/stream_ended", get(webhook::stream_ended).post(webhook::stream_ended))
+        .route("/webhook/incoming_call", any(webhook::incoming_call))
+        .route("/webhook/handle_recording", any(webhook::handle_recording))
+        .route("/webhook/call_status", any(webhook::call_status))
+        .route("/webhook/stream_ended", any(webhook::stream_ended))
         .route("/webhook/transfer_ended", post(webhook::transfer_ended))
-        .route("/webhook/stream_status", get(webhook::stream_status).post(webhook::stream_status));
+        .route("/webhook/stream_status", any(webhook::stream_status));
     let streams = Router::new()
         .route("/ws/twilio-media", get(media_stream::without_token))
         .route("/ws/twilio-media/", get(media_stream::without_token))
@@ -38,15 +48,30 @@ pub fn router(parts: &Arc<Parts>) -> Router {
         .route("/readyz", get(admin::readyz))
         .route("/version", get(admin::version))
         .layer(cors(&parts.config.http.allowed_origins));
-    let greetings = ServeDir::new(parts.greetings_folder()).append_index_html_on_directories(false);
+    let folder = ServeDir::new(parts.greetings_folder()).append_index_html_on_directories(false);
+    let clips = Router::new().nest_service(CLIPS, folder).route_layer(middleware::from_fn(only_clips));
     Router::new()
         .merge(webhooks)
         .merge(streams)
         .merge(admin)
+        .merge(clips)
         .route("/metrics", get(admin::metrics))
-        .nest_service("/static/tts", greetings)
         .layer(middleware::from_fn_with_state(Arc::clone(parts), guard::limit_rate))
         .with_state(Arc::clone(parts))
+}
+
+/// Answers 404 to anything but a clip by its name: the folder also holds what the box notes for itself.
+async fn only_clips(request: Request, next: Next) -> Response {
+    let name = request.uri().path().strip_prefix(CLIPS).and_then(|rest| rest.strip_prefix('/'));
+    if name.is_some_and(is_clip) { next.run(request).await } else { StatusCode::NOT_FOUND.into_response() }
+}
+
+fn is_clip(name: &str) -> bool {
+    Clip::ALL.into_iter().any(|clip| {
+        Language::ALL
+            .into_iter()
+            .any(|language| ["wav", "mp3"].into_iter().any(|extension| clip.file_name(language, extension) == name))
+    })
 }
 
 /// Lets pages of the named origins read what tells how the box is, and nothing else.

@@ -110,6 +110,14 @@ impl Config {
             let expected = "expected at most conversation.endpointing.max_delay".to_owned();
             return Err(wrong("conversation.endpointing.min_delay", expected));
         }
+        for (field, limit) in [
+            ("http.header_read_timeout", self.http.header_read_timeout),
+            ("http.keep_alive_timeout", self.http.keep_alive_timeout),
+        ] {
+            if limit.is_zero() {
+                return Err(wrong(field, "expected more than 0s".to_owned()));
+            }
+        }
         if let Some(origin) = self.http.allowed_origins.iter().find(|origin| !is_origin(origin)) {
             let expected = format!("'{origin}': expected an origin such as 'https://office.example.org'");
             return Err(wrong("http.allowed_origins", expected));

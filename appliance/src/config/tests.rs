@@ -11,7 +11,8 @@ fn the_smallest_file_gives_the_documented_defaults() {
     let config = Config::parse(Path::new("kolbox.toml"), SMALLEST).unwrap();
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.greeting.mode, GreetingMode::Play);
-    assert_eq!(config.limits.calls.get(), 50);
+    assert_eq!((config.limits.calls.get(), config.limits.connections.get()), (50, 512));
+    assert_eq!((config.http.header_read_timeout.as_secs(), config.http.keep_alive_timeout.as_secs()), (10, 150));
     assert_eq!(config.carrier.stream_start.as_secs(), 6);
 }
 
@@ -45,6 +46,19 @@ fn a_file_without_any_key_for_webhooks_is_refused() {
     std::fs::write(&file, SMALLEST).unwrap();
     let error = Config::load(&file, &Environment::default()).unwrap_err().to_string();
     assert!(error.contains("carrier.auth_token_files") && error.contains("KOLBOX_TWILIO_AUTH_TOKEN"), "{error}");
+}
+
+#[test]
+fn a_connection_must_be_given_some_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kolbox.toml");
+    let environment = Environment { twilio_auth_token: Some(Secret::new("a key")), ..Environment::default() };
+    for field in ["header_read_timeout", "keep_alive_timeout"] {
+        let text = SMALLEST.replace("[carrier]", &format!("{field} = '0s'\n[carrier]"));
+        std::fs::write(&file, text).unwrap();
+        let error = Config::load(&file, &environment).unwrap_err().to_string();
+        assert!(error.contains(&format!("http.{field}: expected more than 0s")), "{error}");
+    }
 }
 
 #[test]

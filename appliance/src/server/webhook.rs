@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use telephony::dedup::{DedupKey, Seen};
 use telephony::markup;
@@ -20,6 +20,9 @@ use crate::switchboard::Answer;
 
 /// What keeps every cache from keeping an answer.
 const NO_STORE: &str = "no-store, no-cache, must-revalidate, max-age=0";
+
+/// The methods that the carrier uses.
+const METHODS: &str = "GET, POST";
 
 /// Longest wait for a request's body; the carrier itself gives up after 15 s.
 const BODY_PATIENCE: Duration = Duration::from_secs(5);
@@ -50,7 +53,11 @@ impl FromRequest<Arc<Parts>> for Verified {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        (self.status, format!("{}\n", self.message)).into_response()
+        let mut response = (self.status, format!("{}\n", self.message)).into_response();
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(METHODS));
+        }
+        response
     }
 }
 
@@ -177,6 +184,18 @@ fn document((status, body): Answer) -> Response {
 
 async fn verify(request: Request, parts: &Parts) -> Result<VerifiedWebhook, Refused> {
     let (head, body) = request.into_parts();
+    let method = match head.method {
+        Method::GET => telephony::Method::Get,
+        Method::POST => telephony::Method::Post,
+        // HEAD among them: who only asks what would be answered must not have a call answered.
+        _ => {
+            return Err(Refused {
+                status: StatusCode::METHOD_NOT_ALLOWED,
+                outcome: "bad_method",
+                message: format!("expected one of {METHODS}"),
+            });
+        }
+    };
     let limit = parts.config.limits.body_bytes;
     let body = timeout(BODY_PATIENCE, to_bytes(body, limit)).await.map_err(|_elapsed| Refused {
         status: StatusCode::REQUEST_TIMEOUT,
@@ -189,7 +208,7 @@ async fn verify(request: Request, parts: &Parts) -> Result<VerifiedWebhook, Refu
         message: format!("expected a body of at most {limit} bytes"),
     })?;
     let request = WebhookRequest {
-        method: if head.method == Method::GET { telephony::Method::Get } else { telephony::Method::Post },
+        method,
         path_and_query: head.uri.path_and_query().map_or("/", |path| path.as_str()),
         content_type: text_header(&head.headers, header::CONTENT_TYPE.as_str()),
         signature: text_header(&head.headers, SIGNATURE_HEADER),

@@ -9,6 +9,7 @@
 
 mod broken;
 mod calls;
+mod connections;
 mod keeping;
 mod pages;
 mod privacy;

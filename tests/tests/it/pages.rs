@@ -26,6 +26,37 @@ async fn the_greetings_are_served_whole_in_part_and_by_head() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_but_the_recordings_is_served_of_their_folder() {
+    let target = TestBox::start(BoxOptions::default()).await.unwrap();
+    let folder = target.parts.greetings_folder();
+    assert!(folder.join("greeting_en.stamp").exists(), "what the box notes for itself lies there");
+    for name in ["greeting_en.part", "notes.wav", "greeting_fr.wav", ".hidden"] {
+        std::fs::write(folder.join(name), "not for strangers").unwrap();
+    }
+    std::fs::create_dir(folder.join("more")).unwrap();
+    std::fs::write(folder.join("more/greeting_en.wav"), "not for strangers").unwrap();
+    for name in [
+        "greeting_en.stamp",
+        "greeting_en.part",
+        "notes.wav",
+        "greeting_fr.wav",
+        ".hidden",
+        "more/greeting_en.wav",
+        "more/../greeting_en.stamp",
+        "greeting_en.wav/../greeting_en.stamp",
+        "greeting_en%2estamp",
+        "",
+    ] {
+        for method in [Method::GET, Method::HEAD] {
+            let answer = target.send(target.request(method.clone(), &format!("/static/tts/{name}"))).await.unwrap();
+            assert_eq!(answer.status, 404, "{method} {name}");
+        }
+    }
+    assert_eq!(target.get("/static/tts/greeting_en.wav").await.unwrap().status, 200);
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_greetings_are_served_as_mp3_too() {
     let target = TestBox::start(BoxOptions::default()).await.unwrap();
     if !target.parts.greetings_folder().join("greeting_en.mp3").exists() {
@@ -47,7 +78,9 @@ async fn a_box_with_all_its_parts_is_ready_and_says_so_of_each() {
     let target = TestBox::start(BoxOptions::default()).await.unwrap();
     let readiness = target.readiness().await.unwrap();
     assert_eq!(readiness["status"], "ready", "{readiness}");
-    for part in ["carrier_rest", "greetings", "recognizer", "store", "synthesizer_english", "synthesizer_hebrew"] {
+    for part in
+        ["carrier_rest", "greetings", "recognizer", "recordings", "store", "synthesizer_english", "synthesizer_hebrew"]
+    {
         assert_eq!(readiness["parts"][part]["state"], "ok", "{part} of {readiness}");
     }
     for (path, is_there) in [("/", "Kolbox"), ("/health", "ok"), ("/metrics", "kolbox_start_time_seconds")] {

@@ -6,6 +6,7 @@ use telephony::signature::SIGNATURE_HEADER;
 use telephony::webhook::IDEMPOTENCY_HEADER;
 use telephony::{AuthKey, Params, Signer};
 use testcall::new_call_id;
+use units::CallId;
 
 const INCOMING: &str = "/webhook/incoming_call";
 const STREAM_STATUS: &str = "/webhook/stream_status";
@@ -168,6 +169,46 @@ async fn a_webhook_by_get_is_answered_like_one_by_post() {
     let refused = target.send(target.request(Method::GET, &changed).header(SIGNATURE_HEADER, signature)).await;
     assert_eq!(refused.unwrap().status, 403);
     target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_by_head_or_another_method_changes_nothing_although_it_is_signed() {
+    let target = TestBox::start(BoxOptions::default()).await.unwrap();
+    for method in [Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
+        for route in ROUTES {
+            let call = new_call_id();
+            let answer = target.send(signed_by(&target, &method, &format!("/webhook/{route}"), &call)).await.unwrap();
+            assert_eq!(answer.status, 405, "{method} {route}");
+            let allow = if route == "transfer_ended" { "POST" } else { "GET, POST" };
+            assert_eq!(answer.header("allow"), allow, "{method} {route}");
+            assert_eq!(target.record(&call).unwrap(), None, "{method} {route}");
+        }
+        let call = new_call_id();
+        let token = target.ring(&call).await.unwrap().token().unwrap();
+        check_no_content(&target.send(signed_by(&target, &method, STREAM_STATUS, &call)).await.unwrap());
+        let mut socket = Socket::plain(&target).await.unwrap();
+        socket.start(&call, Some(&token)).await.unwrap();
+        socket.spoken_to().await.unwrap();
+    }
+    let count = r#"kolbox_webhooks_total{route="incoming_call",outcome="bad_method"}"#;
+    assert_eq!(target.figure(count).await.unwrap(), 5.0);
+    assert!(target.messages().unwrap().is_empty());
+    assert_eq!(target.store().unwrap().recent_calls(None, 100).unwrap().len(), 5, "the five that rang");
+    target.stop().await.unwrap();
+}
+
+/// Begins a request that would ring, end a stream and leave a message, if it came by GET or POST.
+fn signed_by(target: &TestBox, method: &Method, path: &str, call: &CallId) -> reqwest::RequestBuilder {
+    let params = incoming_params(call)
+        .with("RecordingSid", "RE01")
+        .with("RecordingUrl", "http://127.0.0.1:1/RE01")
+        .with("StreamSid", "MZ00")
+        .with("StreamEvent", "stream-error")
+        .with("StreamError", "a lie");
+    let url = target.parts.config.http.public_url.webhook(path);
+    let signature = Signer::new(AuthKey::new(KEY).unwrap()).sign(&url, &params);
+    let form = target.request(method.clone(), path).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    form.body(params.encode()).header(SIGNATURE_HEADER, signature)
 }
 
 #[tokio::test(flavor = "multi_thread")]
