@@ -18,8 +18,8 @@ use super::{Closed, Limits, Patience, serve};
 use crate::metrics::{Metrics, ReasonLabel};
 
 const DEADLINE: Duration = Duration::from_secs(20);
-const LONG: Patience =
-    Patience { head: Duration::from_secs(300), keep_alive: Duration::from_secs(300), stall: Duration::from_secs(300) };
+const FOREVER: Duration = Duration::from_mins(5);
+const LONG: Patience = Patience { head: FOREVER, keep_alive: FOREVER, stall: FOREVER };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn half_a_head_is_closed_at_its_time_and_a_whole_one_is_answered() {
