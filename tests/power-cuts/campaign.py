@@ -28,7 +28,7 @@ WRITING_S = (0.0, 0.3)
 # A guest that does not get as far as the mount has not touched the disk and is started again so often.
 STARTS = 3
 # Share of the cuts that come while the store is being opened.
-OPENING_SHARE = 0.2
+OPENING_SHARE = 0.3
 # Share of the cuts at which the disk loses its own cache too.
 CACHE_LOST_SHARE = 0.5
 # Share of the cuts after which a new disk is begun.
