@@ -1,0 +1,6 @@
+//! The cores, with time and faults as arguments.
+
+mod inbox;
+mod link;
+mod outbox;
+mod world;
