@@ -11,7 +11,7 @@ use crate::http::auth::{Role, Scope};
 #[derive(Debug, Parser)]
 #[command(name = "kolbox-gateway", version, about, disable_help_subcommand = true)]
 pub struct Cli {
-    /// What is logged, as in RUST_LOG.
+    /// What is logged, as in `RUST_LOG`.
     #[arg(long, global = true, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
     /// Log in JSON.

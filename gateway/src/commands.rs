@@ -79,7 +79,9 @@ async fn token(command: TokenCommand) -> anyhow::Result<ExitCode> {
             if common.json {
                 print_json(&all)?;
             } else {
-                all.iter().for_each(|token| println!("{}", token.line()));
+                for token in &all {
+                    println!("{}", token.line());
+                }
             }
         }
         TokenCommand::Revoke { common, id } => {
@@ -104,7 +106,9 @@ async fn device(command: DeviceCommand) -> anyhow::Result<ExitCode> {
                 if common.json {
                     all.extend(page);
                 } else {
-                    page.iter().for_each(|device| println!("{}", device.line()));
+                    for device in &page {
+                        println!("{}", device.line());
+                    }
                 }
             }
             if common.json {

@@ -132,7 +132,7 @@ impl Default for Mqtt {
             authority: None,
             certificate: None,
             key: None,
-            session_expiry: Duration::from_secs(120),
+            session_expiry: Duration::from_mins(2),
             receive_maximum: NonZeroU16::MIN.saturating_add(511),
             password: None,
         }
@@ -190,7 +190,7 @@ pub struct Retention {
 
 impl Default for Retention {
     fn default() -> Self {
-        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        const DAY: Duration = Duration::from_hours(24);
         Self { records: DAY * 400, diagnostics: DAY * 14, quarantine: DAY * 14, commands: DAY * 90, audit: DAY * 400 }
     }
 }

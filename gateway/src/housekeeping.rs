@@ -21,7 +21,7 @@ use crate::ingest::wire::chain;
 /// How often chores are done.
 const EVERY: Duration = Duration::from_secs(20);
 /// How long changes are kept for those who follow live.
-pub const CHANGES_KEPT: Duration = Duration::from_secs(60 * 60);
+pub const CHANGES_KEPT: Duration = Duration::from_hours(1);
 /// Transactions of one kind in one round at most, so that a round ends.
 const MAX_STEPS: usize = 50;
 /// Commands closed by one transaction at most.

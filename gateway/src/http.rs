@@ -1,6 +1,6 @@
 //! The API for operators and programs: routes, who may use them, and their description.
 //!
-//! Every route stands once, in [`routes::all`], with its scope and its description; the router and the OpenAPI document
+//! Every route stands once, in [`routes::all`], with its scope and its description; the router and the `OpenAPI` document
 //! are both made of that table. A handler takes [`auth::Allowed`], so that a request without the scope cannot reach it.
 
 pub mod auth;

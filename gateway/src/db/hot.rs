@@ -110,7 +110,9 @@ impl Write {
                     .fetch_all(&mut **transaction)
                     .await?;
                 // PostgreSQL counts from 1.
-                rows.iter_mut().for_each(|row| row.place -= 1);
+                for row in &mut rows {
+                    row.place -= 1;
+                }
                 Ok(rows)
             }
             Inner::Sqlite { transaction, .. } => {
@@ -317,7 +319,7 @@ impl Write {
     }
 }
 
-fn sqlite_insert<'a>(rows: &[EventRow<'a>], received_ms: i64) -> QueryBuilder<Sqlite> {
+fn sqlite_insert(rows: &[EventRow<'_>], received_ms: i64) -> QueryBuilder<Sqlite> {
     let mut insert = QueryBuilder::new(
         "INSERT INTO events (device, stream, epoch, seq, received_ms, id, kind, boot, mono_ms, wall_ms, time_synced, data) ",
     );

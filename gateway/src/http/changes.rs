@@ -206,15 +206,16 @@ mod tests {
     #[test]
     fn a_follower_gets_each_change_once_falls_behind_without_loss_and_is_cut_when_it_never_reads() {
         let (rows, mut receiver) = mpsc::channel(WAITING);
+        let room = i64::try_from(WAITING).unwrap();
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let mut follower = Follower { after: 2, rows, stuck: None, _place: place };
-        let all: Vec<Row> = (1..=WAITING as i64 + 10).map(row).collect();
+        let all: Vec<Row> = (1..=room + 10).map(row).collect();
         let now = Instant::now();
         assert!(follower.give(&all, now));
-        assert_eq!(follower.after, WAITING as i64 + 2);
+        assert_eq!(follower.after, room + 2);
         assert_eq!(receiver.try_recv().unwrap().id, 3);
         assert!(follower.give(&all, now + STUCK / 2), "one was taken, so one more is given");
-        assert_eq!(follower.after, WAITING as i64 + 3);
+        assert_eq!(follower.after, room + 3);
         assert!(follower.give(&all, now + STUCK));
         assert!(!follower.give(&all, now + STUCK * 2));
     }

@@ -19,9 +19,9 @@ use crate::clock::now_ms;
 use crate::fleet::store::{change, note_changes};
 
 /// How long a command may be begun, unless told otherwise.
-const DEFAULT_TTL: Duration = Duration::from_secs(15 * 60);
+const DEFAULT_TTL: Duration = Duration::from_mins(15);
 /// The shortest and the longest such time.
-const TTL: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(7 * 24 * 60 * 60));
+const TTL: (Duration, Duration) = (Duration::from_secs(5), Duration::from_hours(7 * 24));
 /// Commands of one device that are not over, at most: each is a retained document.
 const MAX_OPEN: i64 = 16;
 /// Longest arguments, in bytes of JSON.

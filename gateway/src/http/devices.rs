@@ -62,7 +62,7 @@ pub(super) struct Which {
 
 /// A row of `streams`.
 #[derive(Debug, Serialize, FromRow)]
-pub(super) struct Stream {
+pub(super) struct StreamState {
     stream: String,
     epoch: i64,
     watermark: i64,
@@ -85,6 +85,9 @@ const COLUMNS: [&str; 10] = [
     "reported_ms",
     "desired_applied",
 ];
+
+/// Rows of `streams` of one device shown at most: six streams, and the outboxes of its past.
+const MOST_STREAMS: u64 = 200;
 
 /// Makes the query of devices in the order of their names.
 fn select() -> SelectStatement {
@@ -203,10 +206,8 @@ pub(super) async fn get_streams(
     State(app): State<App>,
     _: Allowed<FleetRead>,
     Path(device): Path<String>,
-) -> Result<Json<Vec<Stream>>, Problem> {
+) -> Result<Json<Vec<StreamState>>, Problem> {
     let id: DeviceId = name(&device, "device")?;
-    /// Rows of one device shown at most: six streams, and the outboxes of its past.
-    const MOST: u64 = 200;
     let mut select = Query::select();
     select
         .columns(["stream", "epoch", "watermark", "max_seq", "ahead", "stored", "duplicates", "updated_ms"])
@@ -214,7 +215,7 @@ pub(super) async fn get_streams(
         .and_where(Expr::col("device").eq(id.as_str()))
         .order_by("stream", Order::Asc)
         .order_by("epoch", Order::Desc)
-        .limit(MOST);
+        .limit(MOST_STREAMS);
     Ok(Json(app.database.rows(&select).await?))
 }
 

@@ -7,9 +7,9 @@ use super::{App, changes, commands, desired, devices, events, groups, health, op
 
 /// A route.
 pub(super) struct Route {
-    /// In lower case, as OpenAPI has it.
+    /// In lower case, as `OpenAPI` has it.
     pub(super) method: &'static str,
-    /// With parameters in braces, as both axum and OpenAPI have them.
+    /// With parameters in braces, as both axum and `OpenAPI` have them.
     pub(super) path: &'static str,
     /// What a token needs; nothing is needed without.
     pub(super) scope: Option<Scope>,
@@ -76,6 +76,7 @@ impl Route {
 pub(super) fn all() -> Vec<Route> {
     let mut routes = open();
     routes.extend(of_devices());
+    routes.extend(of_wishes());
     routes.extend(of_the_fleet());
     routes.extend(of_tokens());
     routes
@@ -139,6 +140,11 @@ fn of_devices() -> Vec<Route> {
         Route::new("delete", "/api/v1/devices/{device}/tags/{tag}", "Takes a tag off.", delete(devices::delete_tag))
             .needs(Scope::FleetWrite)
             .answers(204, None),
+    ]
+}
+
+fn of_wishes() -> Vec<Route> {
+    vec![
         Route::new(
             "get",
             "/api/v1/devices/{device}/desired",

@@ -79,7 +79,8 @@ impl AddAssign for Counts {
 pub async fn store(database: &Database, received: &[Received], now_ms: i64) -> Result<Outcome, DbError> {
     let mut outcome = Outcome::default();
     // A stack of what is left to do; splitting never makes it deeper than the logarithm of the messages.
-    let mut left: Vec<Range<usize>> = vec![0..received.len()];
+    let whole = 0..received.len();
+    let mut left: Vec<Range<usize>> = Vec::from([whole]);
     while let Some(range) = left.pop() {
         let part = received.get(range.clone()).unwrap_or_default();
         let error = match transact(database, part, now_ms).await {

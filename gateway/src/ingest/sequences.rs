@@ -3,8 +3,6 @@
 //! Pure. This is the only source of truth for "seen before": the events themselves may live in any partition, or be
 //! gone by retention, and a number below the watermark is still never stored twice.
 
-use std::fmt::Write as _;
-
 /// Ranges kept ahead of the watermark. A stream with more holes than this has lost something for good, and what would
 /// need another range is left to the device to send again.
 pub const MAX_AHEAD: usize = 64;
@@ -120,13 +118,8 @@ impl Sequences {
 
     /// Returns what is present above the watermark, as `from-to` with commas between, for the row.
     pub fn ahead(&self) -> String {
-        let mut text = String::new();
-        for (from, to) in &self.ahead {
-            let comma = if text.is_empty() { "" } else { "," };
-            // Writing to a string cannot fail.
-            drop(write!(text, "{comma}{from}-{to}"));
-        }
-        text
+        let ranges: Vec<String> = self.ahead.iter().map(|(from, to)| format!("{from}-{to}")).collect();
+        ranges.join(",")
     }
 }
 
@@ -182,7 +175,7 @@ mod tests {
                 if seen.insert(from, from + length).is_ok() {
                     model.extend(from..=from + length);
                 }
-                let dense = (1..).take_while(|seq| model.contains(seq)).last().unwrap_or(0);
+                let dense = (1..200).take_while(|seq| model.contains(seq)).last().unwrap_or(0);
                 prop_assert_eq!(seen.watermark(), dense);
                 prop_assert_eq!(seen.greatest(), model.last().copied().unwrap_or(0));
                 for seq in 0..140 {

@@ -80,7 +80,7 @@ impl Worker {
         let mut remembered = Remembered::default();
         while !shutdown.is_cancelled() {
             let began = Instant::now();
-            let ended = self.connection(attempt, &mut remembered, &shutdown).await;
+            let ended = Box::pin(self.connection(attempt, &mut remembered, &shutdown)).await;
             if shutdown.is_cancelled() {
                 break;
             }

@@ -93,7 +93,7 @@ impl Gateway {
         };
         match timeout(SOON, waiting).await {
             Ok(found) => found,
-            Err(_) => panic!("{path} never became as wanted"),
+            Err(elapsed) => panic!("{path} never became as wanted: {elapsed}"),
         }
     }
 

@@ -15,14 +15,14 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Longest wait for anything that is bound to happen.
-pub const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
-pub fn id(name: &str) -> DeviceId {
+pub(crate) fn id(name: &str) -> DeviceId {
     name.parse().unwrap()
 }
 
 /// Makes an event; its identity is made of `seq` and `salt`.
-pub fn event(seq: u64, salt: u8) -> Event {
+pub(crate) fn event(seq: u64, salt: u8) -> Event {
     let mut bytes = [salt; 16];
     bytes[..8].copy_from_slice(&seq.to_be_bytes());
     let stamp = Stamp { boot: 1, mono_ms: seq, wall_ms: 1_790_000_000_000, time_synced: true };
@@ -33,7 +33,7 @@ pub fn event(seq: u64, salt: u8) -> Event {
 }
 
 /// Makes a batch of the numbers `from..=to` of epoch 7.
-pub fn batch(device: &str, from: u64, to: u64) -> EventBatch {
+pub(crate) fn batch(device: &str, from: u64, to: u64) -> EventBatch {
     let source = BatchSource { device: id(device), stream: Stream::Calls, epoch: 7, next_seq: from };
     let mut builder = BatchBuilder::new(source, BatchLimits { max_events: 1_000, max_len: usize::MAX });
     for seq in from..=to {
@@ -43,28 +43,28 @@ pub fn batch(device: &str, from: u64, to: u64) -> EventBatch {
 }
 
 /// Makes a message of a payload on the stream of calls.
-pub fn received(device: &str, payload: Vec<u8>) -> Received {
+pub(crate) fn received(device: &str, payload: Vec<u8>) -> Received {
     let topic = Topic::Up { device: id(device), stream: Stream::Calls };
     received_on(&topic.to_string(), payload)
 }
 
-pub fn received_on(topic: &str, payload: Vec<u8>) -> Received {
+pub(crate) fn received_on(topic: &str, payload: Vec<u8>) -> Received {
     let message = Message::new(topic.to_owned(), payload.into());
     let incoming = message.read();
     Received { message, incoming }
 }
 
 /// A device on a broker.
-pub struct Device {
-    pub id: DeviceId,
-    pub client: AsyncClient,
+pub(crate) struct Device {
+    pub(crate) id: DeviceId,
+    pub(crate) client: AsyncClient,
     messages: mpsc::Receiver<(String, Vec<u8>)>,
     task: JoinHandle<()>,
 }
 
 impl Device {
     /// Connects and listens for watermarks, wishes and commands.
-    pub async fn connect(name: &str, port: u16) -> Self {
+    pub(crate) async fn connect(name: &str, port: u16) -> Self {
         let id = id(name);
         let mut options = MqttOptions::new(name, ("127.0.0.1", port));
         options.set_clean_start(true).set_keep_alive(30);
@@ -98,20 +98,20 @@ impl Device {
         Self { id, client, messages, task }
     }
 
-    /// Publishes a payload with QoS 1.
-    pub async fn publish(&self, topic: &Topic, payload: Vec<u8>) {
+    /// Publishes a payload with `QoS` 1.
+    pub(crate) async fn publish(&self, topic: &Topic, payload: Vec<u8>) {
         let options = PublishOptions::new(QoS::AtLeastOnce).retain(topic.is_retained());
         self.client.publish(topic.to_string(), payload, options).await.unwrap();
     }
 
     /// Publishes the numbers `from..=to` of its calls.
-    pub async fn send(&self, from: u64, to: u64) {
+    pub(crate) async fn send(&self, from: u64, to: u64) {
         let topic = Topic::Up { device: self.id.clone(), stream: Stream::Calls };
         self.publish(&topic, encode(&batch(self.id.as_str(), from, to)).unwrap()).await;
     }
 
     /// Waits for a watermark of its calls that is at `through`.
-    pub async fn wait_for_watermark(&mut self, through: u64) {
+    pub(crate) async fn wait_for_watermark(&mut self, through: u64) {
         let topic = Topic::Ack { device: self.id.clone(), stream: Stream::Calls };
         let wanted = topic.to_string();
         let waiting = async {
@@ -126,7 +126,7 @@ impl Device {
     }
 
     /// Waits for a message on `topic`.
-    pub async fn wait_for(&mut self, topic: &Topic) -> Vec<u8> {
+    pub(crate) async fn wait_for(&mut self, topic: &Topic) -> Vec<u8> {
         let wanted = topic.to_string();
         let waiting = async {
             loop {

@@ -1,4 +1,4 @@
-//! A Mosquitto and a PostgreSQL of the tests' own, on free ports, gone when dropped.
+//! A Mosquitto and a `PostgreSQL` of the tests' own, on free ports, gone when dropped.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -17,15 +17,15 @@ use tempfile::TempDir;
 const START: Duration = Duration::from_secs(30);
 
 /// A Mosquitto.
-pub struct Mosquitto {
+pub(crate) struct Mosquitto {
     child: Child,
     folder: TempDir,
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 impl Mosquitto {
     /// Starts one with Debian's defaults, but for its port and who may come.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let port = free_port();
         let folder = tempfile::tempdir().unwrap();
         let mut mosquitto = Self { child: Command::new("true").spawn().unwrap(), folder, port };
@@ -34,7 +34,7 @@ impl Mosquitto {
     }
 
     /// Starts it again after [`Self::kill`], on the same port.
-    pub fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         let file = self.folder.path().join("mosquitto.conf");
         let text = format!(
             "listener {} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\nuser root\n",
@@ -50,7 +50,7 @@ impl Mosquitto {
     }
 
     /// Kills it as a power cut would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -63,20 +63,20 @@ impl Drop for Mosquitto {
     }
 }
 
-/// A PostgreSQL cluster of one test process; each test has a database of its own in it.
-pub struct Postgres {
+/// A `PostgreSQL` cluster of one test process; each test has a database of its own in it.
+pub(crate) struct Postgres {
     child: Child,
     _folder: TempDir,
     socket: PathBuf,
     port: u16,
 }
 
-/// Who runs PostgreSQL, which refuses to run as root.
+/// Who runs `PostgreSQL`, which refuses to run as root.
 const NOBODY: u32 = 65_534;
 
 impl Postgres {
     /// Makes a cluster and starts it.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let is_root = rustix::process::getuid().is_root();
@@ -109,7 +109,7 @@ impl Postgres {
     }
 
     /// Makes a database and returns its address.
-    pub fn database(&self, name: &str) -> String {
+    pub(crate) fn database(&self, name: &str) -> String {
         let deadline = Instant::now() + START;
         loop {
             let made = Command::new("psql")
@@ -131,14 +131,14 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         // SIGINT: a fast shutdown, which takes the server's children along.
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-            drop(rustix::process::kill_process(pid, rustix::process::Signal::INT));
+            rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
         }
         drop(self.child.wait());
     }
 }
 
-/// Runs a test on SQLite and on PostgreSQL.
-pub async fn on_both<F, Fut>(name: &str, test: F)
+/// Runs a test on `SQLite` and on `PostgreSQL`.
+pub(crate) async fn on_both<F, Fut>(name: &str, test: F)
 where
     F: Fn(Database) -> Fut,
     Fut: Future<Output = ()>,
@@ -150,18 +150,18 @@ where
 }
 
 /// Opens the database at `url`.
-pub async fn open(url: &str) -> Database {
+pub(crate) async fn open(url: &str) -> Database {
     let config = DatabaseConfig { url: url.parse().unwrap(), ..DatabaseConfig::default() };
     Database::open(&config).await.unwrap()
 }
 
 /// Returns the address of a file in `folder`.
-pub fn sqlite_url(folder: &Path) -> String {
+pub(crate) fn sqlite_url(folder: &Path) -> String {
     format!("sqlite:{}", folder.join("gateway.db").display())
 }
 
 /// Makes a configuration out of its text.
-pub fn config(text: &str) -> Config {
+pub(crate) fn config(text: &str) -> Config {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.toml");
     fs::write(&file, text).unwrap();
@@ -169,7 +169,7 @@ pub fn config(text: &str) -> Config {
 }
 
 /// Returns a port that was free a moment ago.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
