@@ -109,7 +109,7 @@ fn a_file_fetched_from_the_carrier_is_taken_in_whole() {
 fn each_message_of_a_call_has_a_name_and_the_name_of_before_is_still_read() {
     let at = |received_wall_ms| RecordingName::of_message(&VoicemailKey { received_wall_ms, call: call_id(1) });
     let before = RecordingName::voicemail(call_id(1));
-    for (name, end) in [(before.clone(), ""), (at(1_700_000_000_000), "-1700000000000"), (at(7), "-0000000000007")] {
+    for (name, end) in [(before, ""), (at(1_700_000_000_000), "-1700000000000"), (at(7), "-0000000000007")] {
         let text = name.to_string();
         assert_eq!(text, format!("voicemail-{}{end}", call_id(1)));
         assert_eq!(text.parse(), Ok(name));
