@@ -67,5 +67,5 @@ pub use crate::records::{
 pub use crate::retention::{DropReason, Dropped, Held, RetentionPlan, RetentionRule, plan_retention};
 pub use crate::store::{Rows, Store, StoreConfig, StoreError};
 pub use crate::tables::{
-    CallByTimeKey, Calls, CallsByTime, FormKey, Forms, Meta, Table, TurnKey, Turns, Voicemails, WebhookKeys,
+    CallByTimeKey, Calls, CallsByTime, FormKey, Forms, Inbox, Meta, Table, TurnKey, Turns, Voicemails, WebhookKeys,
 };

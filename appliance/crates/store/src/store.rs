@@ -303,14 +303,15 @@ impl Store {
 
     /// Ends the calls that were in progress when the box stopped; to be called once, before the first call.
     ///
-    /// Looks at the latest thousand. Returns how many there were.
-    pub fn close_interrupted_calls(&self) -> Result<usize, StoreError> {
+    /// Looks at the latest thousand. `tell` may add to the batch in which a call is ended. Returns how many there were.
+    pub fn close_interrupted_calls(&self, mut tell: impl FnMut(&mut Batch, &CallRecord)) -> Result<usize, StoreError> {
         let mut batch = Batch::new();
         let mut count = 0_usize;
         for mut call in self.recent_calls(None, Query::<CallsByTime>::DEFAULT_LIMIT)? {
             if call.outcome == CallOutcome::InProgress {
                 call.outcome = CallOutcome::Interrupted;
                 batch.put_call(&call).map_err(CommitError::from)?;
+                tell(&mut batch, &call);
                 count = count.saturating_add(1);
             }
         }

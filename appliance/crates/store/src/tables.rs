@@ -68,6 +68,11 @@ table!(
     WebhookKeys = 7, "webhook_keys", String => WebhookRow
 );
 
+table!(
+    /// What the gateway wished and commanded, by name, so that a command is not begun twice.
+    Inbox = 9, "inbox", String => serde_json::Value
+);
+
 /// Key of [`CallsByTime`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallByTimeKey {
