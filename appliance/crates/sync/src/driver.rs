@@ -27,7 +27,7 @@ use crate::outbox::{
 };
 
 /// Longest time for the last words when the program stops.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const LAST_WORDS: Duration = Duration::from_secs(4);
 /// How long the broker may take to answer what is under way when the program stops.
 const DRAIN: Duration = Duration::from_secs(2);
 /// Longest time that passes between two looks at the clock when nothing is due.
@@ -182,7 +182,7 @@ enum Done {
     },
 }
 
-/// Connects and carries, until `shutdown`; then says goodbye, for at most five seconds. `woken` is to be notified when the
+/// Connects and carries, until `shutdown`; then says goodbye, for at most four seconds. `woken` is to be notified when the
 /// store has new events.
 ///
 /// # Cancellation safety
