@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use protocol::next_epoch;
 use receptionist::{Form, FormError};
 use speech::RecognizeRequest;
-use store::{OpenReport, Recordings, Store, StoreConfig};
+use store::{Batch, OpenReport, Recordings, Store, StoreConfig};
 use telephony::{AuthKey, Verifier};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
@@ -22,15 +23,17 @@ use crate::carrier::CarrierRest;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Secret};
 use crate::documents::Documents;
+use crate::events::Events;
 use crate::greetings::Greetings;
 use crate::health::{Health, Part, PartState};
+use crate::logging::LogTap;
 use crate::metrics::Metrics;
 use crate::server::connections::{self, Limits, Patience};
 use crate::server::{self, RateLimit};
 use crate::switchboard::Switchboard;
 use crate::voice::{Engines, Voice};
 use crate::voicemail::{Mailbox, Requests};
-use crate::{retention, voice, voicemail, watchdog};
+use crate::{retention, sync, voice, voicemail, watchdog};
 
 /// Longest wait for calls to end when the program is told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -77,6 +80,8 @@ pub struct Parts {
     pub greetings: Greetings,
     /// The store.
     pub archive: Archive,
+    /// What the gateway is told.
+    pub events: Events,
     /// Messages to fetch.
     pub voicemail: Mailbox,
     /// How often one address may ask.
@@ -135,6 +140,7 @@ pub struct App {
     parts: Arc<Parts>,
     listener: TcpListener,
     requests: Requests,
+    lines: Option<LogTap>,
 }
 
 impl App {
@@ -145,7 +151,8 @@ impl App {
         let health = Arc::new(Health::default());
         let form = load_form(&config)?;
         let language = config.conversation.language;
-        let archive = open_archive(&config, &health);
+        let clock = Clock::start();
+        let (archive, events) = open_archive(&config, clock, &health);
         let carrier = CarrierRest::new(&config.carrier).context("cannot set up the carrier's REST interface")?;
         let rest = match &carrier {
             Some(_) => PartState::Ok,
@@ -156,7 +163,6 @@ impl App {
         let greetings = Greetings::new(config.store.path.join("tts"));
         let (mailbox, requests) = Mailbox::new();
         let calls = config.limits.calls.get();
-        let clock = Clock::start();
         let parts = Parts {
             verifier: verifier(&config.carrier.auth_tokens)?,
             switchboard: Switchboard::new(calls),
@@ -179,12 +185,19 @@ impl App {
             voice,
             greetings,
             archive,
+            events,
         };
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^53")]
         parts.metrics.started.set((parts.clock.wall_ms() / 1_000) as f64);
         let parts = Arc::new(parts);
         render_greetings(&parts).await?;
-        Ok(Self { parts, listener, requests })
+        Ok(Self { parts, listener, requests, lines: None })
+    }
+
+    /// Lets the gateway have its share of the log.
+    #[must_use]
+    pub fn with_log(self, lines: LogTap) -> Self {
+        Self { lines: Some(lines), ..self }
     }
 
     /// Returns what requests and calls share, for tests and tools in the same process.
@@ -198,7 +211,7 @@ impl App {
     ///
     /// Dropped half way, calls in progress fall into the carrier's voicemail.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { parts, listener, requests } = self;
+        let Self { parts, listener, requests, lines } = self;
         let address = listener.local_addr().context("the listener has no address")?;
         tracing::info!(%address, "listening");
         let mut workers = tokio::task::JoinSet::new();
@@ -206,7 +219,9 @@ impl App {
         workers.spawn(voicemail::run(Arc::clone(&parts), requests));
         workers.spawn(retention::run(Arc::clone(&parts)));
         workers.spawn(voice::watch(Arc::clone(&parts)));
-        let closing = CancellationToken::new();
+        // The link ends last: what the last calls leave is told too, if there is time.
+        let (closing, silence) = (CancellationToken::new(), CancellationToken::new());
+        workers.spawn(sync::run(Arc::clone(&parts), lines, silence.clone()));
         let limits = connection_limits(&parts.config);
         let router = server::router(&parts);
         let served = connections::serve(listener, router, limits, &parts.metrics, closing.clone());
@@ -215,6 +230,7 @@ impl App {
             closing.cancel();
         };
         tokio::join!(served, until_drained);
+        silence.cancel();
         if timeout(LAST_WORK, async { while workers.join_next().await.is_some() {} }).await.is_err() {
             workers.shutdown().await;
         }
@@ -274,9 +290,11 @@ fn load_form(config: &Config) -> anyhow::Result<Form> {
 }
 
 /// Opens the store and the recordings; when neither can be, the box answers and keeps nothing, and says so.
-fn open_archive(config: &Config, health: &Arc<Health>) -> Archive {
+fn open_archive(config: &Config, clock: Clock, health: &Arc<Health>) -> (Archive, Events) {
     let folder = &config.store.path;
-    let opened = Store::open(&StoreConfig::new(folder)).map_err(anyhow::Error::from).and_then(|store| {
+    let now_wall_ms = clock.wall_ms();
+    let wanted = StoreConfig { now_wall_ms, ..StoreConfig::new(folder) };
+    let opened = Store::open(&wanted).map_err(anyhow::Error::from).and_then(|store| {
         let (recordings, recovered) = Recordings::open(folder, RESERVE_BYTES).context("cannot open the recordings")?;
         tracing::debug!(?recovered, "recordings opened");
         Ok((store, recordings))
@@ -286,15 +304,36 @@ fn open_archive(config: &Config, health: &Arc<Health>) -> Archive {
             let opened_as = state_of(store.report());
             health.set(Part::Store, opened_as.clone());
             health.set(Part::Recordings, PartState::Ok);
-            if let Err(error) = store.close_interrupted_calls() {
-                tracing::warn!(error = &error as &dyn std::error::Error, "calls of before not closed");
-            }
-            Archive::new(store, recordings, opened_as, Arc::clone(health))
+            let events = Events::new(store.report().run, clock, config.sync.is_on());
+            tell_of_before(&store, &events);
+            (Archive::new(store, recordings, opened_as, Arc::clone(health)), events)
         }
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the store cannot be used; calls are answered, not kept");
             health.set(Part::Store, PartState::degraded(format!("nothing is kept: {error:#}")));
-            Archive::unusable(Arc::clone(health))
+            let events = Events::new(next_epoch(None, now_wall_ms), clock, false);
+            (Archive::unusable(Arc::clone(health)), events)
+        }
+    }
+}
+
+/// Ends the calls that a run before left open, and tells of what became of the database.
+fn tell_of_before(store: &Store, events: &Events) {
+    let closed = store.close_interrupted_calls(|batch, call| {
+        for turn in store.turns(&call.call).unwrap_or_default() {
+            events.call_turn(batch, &turn);
+        }
+        events.call_ended(batch, call);
+    });
+    if let Err(error) = closed {
+        tracing::warn!(error = &error as &dyn std::error::Error, "calls of before not closed");
+    }
+    if store.report().lost_hint() {
+        let mut batch = Batch::new();
+        let before = store.outbox_heads().into_iter().filter(|head| !head.open).map(|head| head.epoch).max();
+        events.store_reset(&mut batch, store.report(), before);
+        if let Err(error) = store.commit(batch) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the gateway is not told of the database");
         }
     }
 }

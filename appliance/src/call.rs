@@ -150,6 +150,7 @@ impl Line {
             receptionist = receptionist.with_caller_number(&Pii::new(number.to_owned()));
         }
         let record = reception::call_record(&caller);
+        parts.metrics.calls_answered.inc();
         let book = Book::new(record, parts.voice.weather());
         let log = CallLog::open(&parts, &caller.call, &config);
         Self {
@@ -494,6 +495,7 @@ impl Line {
             .book
             .put_progress(&mut batch, &form, self.parts.clock.wall_ms())
             .and_then(|()| self.book.put_end(&mut batch, lasted));
+        self.book.tell(&self.parts.events, &mut batch, &form, self.parts.clock.wall_ms());
         let kept = match put {
             Ok(()) => timeout(KEEP_PATIENCE, self.parts.archive.commit(batch)).await,
             Err(error) => Ok(Err(error.into())),

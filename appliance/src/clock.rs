@@ -1,6 +1,12 @@
 //! The one place where the program reads a clock.
 
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// There once the clock was set over the network.
+const FROM_NETWORK: &str = "/run/systemd/timesync/synchronized";
+/// Holds `1` if the clock was set from this one when the machine started.
+const FROM_BATTERY: &str = "/sys/class/rtc/rtc0/hctosys";
 
 /// Time since the program started, and the wall clock as the box believes it.
 #[derive(Clone, Copy, Debug)]
@@ -23,5 +29,12 @@ impl Clock {
     pub fn wall_ms(&self) -> u64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Returns whether the wall clock can be believed: it was set over the network, or from a clock with a battery. systemd
+    /// notes the first (systemd-timesyncd.service(8)), the kernel the second (`CONFIG_RTC_HCTOSYS`).
+    pub fn is_set(&self) -> bool {
+        let from_battery = || std::fs::read_to_string(FROM_BATTERY).is_ok_and(|text| text.trim() == "1");
+        Path::new(FROM_NETWORK).exists() || from_battery()
     }
 }

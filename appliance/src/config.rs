@@ -5,6 +5,7 @@
 
 mod load;
 mod secret;
+mod sync;
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -18,6 +19,7 @@ use units::Pii;
 
 pub use self::load::{ConfigError, Environment};
 pub use self::secret::Secret;
+pub use self::sync::Sync;
 
 /// Exit code for wrong usage or configuration (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
@@ -48,6 +50,9 @@ pub struct Config {
     /// Where everything is kept.
     #[serde(default)]
     pub store: Store,
+    /// The link to the gateway.
+    #[serde(default)]
+    pub sync: Sync,
     /// How much is accepted.
     #[serde(default)]
     pub limits: Limits,

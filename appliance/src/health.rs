@@ -19,6 +19,8 @@ pub enum Part {
     Recordings,
     /// The database.
     Store,
+    /// The link to the gateway.
+    Sync,
     /// English speech on the device.
     SynthesizerEnglish,
     /// Hebrew speech on the device.

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use appliance::cli::{Cli, Command, RunArgs};
 use appliance::commands;
 use appliance::config::{ConfigError, EXIT_USAGE};
+use appliance::logging::{self, LogTap, Style};
 use clap::Parser as _;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -17,8 +17,8 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
         }
     };
-    start_logging(&cli);
-    match run(cli.command) {
+    let lines = logging::start(&cli.log, if cli.log_json { Style::Json } else { Style::Plain });
+    match run(cli.command, lines) {
         Ok(code) => code,
         Err(error) => {
             let usage = error.chain().any(<dyn std::error::Error>::is::<ConfigError>);
@@ -28,9 +28,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<ExitCode> {
+fn run(command: Command, lines: LogTap) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Run(RunArgs { config, development }) => commands::run::run(&config, development),
+        Command::Run(RunArgs { config, development }) => commands::run::run(&config, development, lines),
         Command::Call(arguments) => commands::call::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Models(command) => commands::models::run(&command),
@@ -43,14 +43,4 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 #[expect(clippy::print_stderr, reason = "the last word of a program that failed")]
 fn report(error: &anyhow::Error) {
     eprintln!("kolbox: {error:#}");
-}
-
-fn start_logging(cli: &Cli) {
-    let filter = EnvFilter::try_new(&cli.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if cli.log_json {
-        builder.json().init();
-    } else {
-        builder.with_target(false).init();
-    }
 }

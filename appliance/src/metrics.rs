@@ -48,6 +48,16 @@ pub struct Metrics {
     pub messages_fetched: Counter,
     /// Times the stream watchdog sent a call to voicemail.
     pub watchdog: Counter,
+    /// Media streams that began: calls answered.
+    pub calls_answered: Counter,
+    /// Whether the gateway's broker is connected.
+    pub sync_up: Gauge,
+    /// Events the gateway does not have, by stream.
+    pub outbox_events: Family<StreamLabel, Gauge>,
+    /// Bytes they take on the disk, by stream.
+    pub outbox_bytes: Family<StreamLabel, Gauge>,
+    /// Events lost before they were sent, by stream.
+    pub outbox_lost: Family<StreamLabel, Gauge>,
     /// Unix time of the start, in seconds.
     pub started: Gauge<f64, AtomicU64>,
 }
@@ -66,6 +76,13 @@ pub struct WebhookLabels {
 pub struct ReasonLabel {
     /// The reason.
     pub reason: &'static str,
+}
+
+/// A single label with a stream of events.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StreamLabel {
+    /// The stream's name on the wire.
+    pub stream: &'static str,
 }
 
 /// A single label with the stage of a turn.
@@ -101,6 +118,11 @@ impl Metrics {
             voicemails: Counter::default(),
             messages_fetched: Counter::default(),
             watchdog: Counter::default(),
+            calls_answered: Counter::default(),
+            sync_up: Gauge::default(),
+            outbox_events: Family::default(),
+            outbox_bytes: Family::default(),
+            outbox_lost: Family::default(),
             started: Gauge::default(),
             registry: Registry::default(),
         };
@@ -119,6 +141,11 @@ impl Metrics {
         registry.register("voicemails", "Messages taken", metrics.voicemails.clone());
         registry.register("messages_fetched", "Messages fetched", metrics.messages_fetched.clone());
         registry.register("watchdog_redirects", "Calls sent to voicemail by the watchdog", metrics.watchdog.clone());
+        registry.register("calls_answered", "Media streams that began", metrics.calls_answered.clone());
+        registry.register("sync_up", "Whether the gateway's broker is connected", metrics.sync_up.clone());
+        registry.register("outbox_events", "Events the gateway does not have", metrics.outbox_events.clone());
+        registry.register("outbox_bytes", "Bytes of such events on the disk", metrics.outbox_bytes.clone());
+        registry.register("outbox_lost", "Events lost before they were sent", metrics.outbox_lost.clone());
         registry.register("start_time_seconds", "Unix time of the start", metrics.started.clone());
         Self { registry, ..metrics }
     }
@@ -131,6 +158,14 @@ impl Metrics {
     /// Notes how long a stage of a turn took.
     pub fn stage(&self, stage: &'static str, took: Duration) {
         self.turn_seconds.get_or_create(&StageLabel { stage }).observe(took.as_secs_f64());
+    }
+
+    /// Notes how a stream of events stands.
+    pub fn outbox(&self, stream: &'static str, events: u64, bytes: u64, lost: u64) {
+        let label = StreamLabel { stream };
+        for (figure, value) in [(&self.outbox_events, events), (&self.outbox_bytes, bytes), (&self.outbox_lost, lost)] {
+            figure.get_or_create(&label).set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
     }
 
     /// Returns all figures in Prometheus' text format.

@@ -141,6 +141,7 @@ pub async fn handle_recording(parts: &Parts, webhook: &VerifiedWebhook) -> Resul
         batch.require_absent::<WebhookKeys>(&token)?;
         batch.put::<WebhookKeys>(&token, &row)?;
         batch.put::<Voicemails>(&key, &record)?;
+        parts.events.voicemail_saved(&mut batch, &record);
         put_outcome(parts, &mut batch, &result.call_id).await?;
         match parts.archive.commit(batch).await {
             Ok(()) => {
@@ -179,6 +180,7 @@ async fn close_record(parts: &Parts, call: &CallId) -> Result<(), ReceptionError
     record.duration_ms = Some(parts.clock.wall_ms().saturating_sub(record.started_wall_ms));
     let mut batch = Batch::new();
     batch.put_call(&record)?;
+    parts.events.call_ended(&mut batch, &record);
     parts.archive.commit(batch).await.map_err(ReceptionError::NotKept)
 }
 
@@ -212,7 +214,9 @@ pub fn call_record(caller: &Caller) -> CallRecord {
 
 async fn keep_call(parts: &Parts, caller: &Caller) {
     let mut batch = Batch::new();
-    let kept = match batch.put_call(&call_record(caller)) {
+    let record = call_record(caller);
+    parts.events.call_started(&mut batch, &record);
+    let kept = match batch.put_call(&record) {
         Ok(()) => tokio::time::timeout(RECORD_PATIENCE, parts.archive.commit(batch)).await,
         Err(error) => Ok(Err(error.into())),
     };
@@ -230,9 +234,14 @@ async fn put_outcome(parts: &Parts, batch: &mut Batch, call: &CallId) -> Result<
     let id = call.clone();
     let known = parts.archive.blocking(move |archive| archive.store()?.get::<Calls>(&id).ok().flatten()).await;
     let Some(mut record) = known.flatten() else { return Ok(()) };
+    // A call that had a stream has told of its end by now.
+    let is_news = record.outcome == CallOutcome::InProgress;
     record.outcome = CallOutcome::Voicemail;
     let lasted = parts.clock.wall_ms().saturating_sub(record.started_wall_ms);
     record.duration_ms = Some(lasted);
+    if is_news {
+        parts.events.call_ended(batch, &record);
+    }
     batch.put_call(&record)
 }
 

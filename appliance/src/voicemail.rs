@@ -15,6 +15,7 @@ use units::Pii;
 
 use crate::app::Parts;
 use crate::call::ear::Ear;
+use crate::events::Events;
 use crate::sound;
 use crate::voice::Heard;
 
@@ -134,7 +135,7 @@ async fn fetch(parts: &Arc<Parts>, key: &VoicemailKey) -> Result<(), bool> {
     record.transcript = Some(Pii::new(transcribe(parts, wav).await?));
     // From here on the message is ours alone; when retention takes the recording, it is not fetched again.
     record.source = None;
-    put(parts, &record).await?;
+    put(parts, &record, Events::voicemail_transcribed).await?;
     parts.metrics.messages_fetched.inc();
     tracing::info!(call_id = %key.call, "message fetched");
     Ok(())
@@ -157,12 +158,18 @@ async fn keep(parts: &Parts, record: &mut VoicemailRecord, wav: Arc<Vec<u8>>) ->
         None => return Err(true),
     }
     record.recording = Some(name);
-    put(parts, record).await
+    put(parts, record, Events::voicemail_saved).await
 }
 
-async fn put(parts: &Parts, record: &VoicemailRecord) -> Result<(), bool> {
+/// Writes a record and what the gateway is told of it.
+async fn put(
+    parts: &Parts,
+    record: &VoicemailRecord,
+    tell: fn(&Events, &mut Batch, &VoicemailRecord),
+) -> Result<(), bool> {
     let mut batch = Batch::new();
     batch.put::<Voicemails>(&record.key, record).map_err(|_error| false)?;
+    tell(&parts.events, &mut batch, record);
     parts.archive.commit(batch).await.map_err(|error| error.is_transient())
 }
 

@@ -12,6 +12,7 @@ use store::{
 use units::{Pii, TurnId};
 
 use super::brain;
+use crate::events::Events;
 use crate::switchboard::Ending;
 
 /// The rows of one call as they grow.
@@ -90,14 +91,30 @@ impl Book {
                 batch.put::<Turns>(&TurnKey { call: self.record.call.clone(), turn }, row)?;
             }
         }
-        let row = FormRow {
+        let row = self.form_row(form, now_wall_ms);
+        batch.put::<Forms>(&FormKey { call: row.call.clone(), form: row.form.clone() }, &row)
+    }
+
+    /// Adds to `batch` what the gateway is told of a call that is over; to be called after [`Book::put_end`]. A caller who
+    /// said nothing has filled no form.
+    pub(super) fn tell(&self, events: &Events, batch: &mut Batch, form: &FormRecord, now_wall_ms: u64) {
+        for row in self.turns.values() {
+            events.call_turn(batch, row);
+        }
+        if self.record.turns > 0 {
+            events.form(batch, &self.form_row(form, now_wall_ms));
+        }
+        events.call_ended(batch, &self.record);
+    }
+
+    fn form_row(&self, form: &FormRecord, now_wall_ms: u64) -> FormRow {
+        FormRow {
             call: self.record.call.clone(),
             form: form.form.clone(),
             saved_wall_ms: now_wall_ms,
             complete: form.complete,
             record: Pii::new(brain::record_json(form)),
-        };
-        batch.put::<Forms>(&FormKey { call: row.call.clone(), form: row.form.clone() }, &row)
+        }
     }
 
     /// Adds the call itself to `batch`, as over.

@@ -13,30 +13,31 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::config::{Config, Environment};
 use crate::development::Development;
+use crate::logging::LogTap;
 use crate::voice::Engines;
 
 /// Where `run --development` keeps everything, under the current folder.
 const DEVELOPMENT_FOLDER: &str = "var/development";
 
 /// Loads the configuration, binds, builds, serves.
-pub fn run(config: &Path, development: bool) -> anyhow::Result<ExitCode> {
+pub fn run(config: &Path, development: bool, lines: LogTap) -> anyhow::Result<ExitCode> {
     let file = if development { development_config()? } else { config.to_owned() };
     let config = Config::load(&file, &Environment::of_process())?;
     tracing::info!(?config, "configuration loaded");
     // Calls and recordings are the owner's business and nobody else's on this machine.
     rustix::process::umask(Mode::from_raw_mode(0o077));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
-    runtime.block_on(serve(config))?;
+    runtime.block_on(serve(config, lines))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, lines: LogTap) -> anyhow::Result<()> {
     let address = config.http.listen;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; set http.listen to a free address"))?;
     let engines = Engines::of_device(&config);
-    let app = App::build(config, listener, engines).await?;
+    let app = App::build(config, listener, engines).await?.with_log(lines);
     let shutdown = app.parts().shutdown.clone();
     let signals = stop_on_signal(shutdown)?;
     let (served, ()) = tokio::join!(app.run(), signals);

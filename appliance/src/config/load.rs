@@ -122,7 +122,7 @@ impl Config {
             let expected = format!("'{origin}': expected an origin such as 'https://office.example.org'");
             return Err(wrong("http.allowed_origins", expected));
         }
-        Ok(())
+        self.sync.check().map_err(|(field, expected)| wrong(field, expected))
     }
 }
 

@@ -91,3 +91,34 @@ fn check_refused(text: &str, start: &str, contains: &str) {
     let error = Config::parse(Path::new("kolbox.toml"), text).unwrap_err().to_string();
     assert!(error.starts_with(start) && error.contains(contains), "{text:?} gave {error:?}");
 }
+
+#[test]
+fn a_gateway_needs_a_name_and_for_another_machine_certificates() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kolbox.toml");
+    let environment = Environment { twilio_auth_token: Some(Secret::new("a key")), ..Environment::default() };
+    let load = |sync: &str| {
+        std::fs::write(&file, format!("{SMALLEST}[sync]\n{sync}")).unwrap();
+        Config::load(&file, &environment).map(|config| config.sync)
+    };
+    assert!(!load("").unwrap().is_on());
+    let far = "brokers = ['mqtts://gateway.example.org', 'mqtts://10.0.0.1:9883']\ndevice = 'box-1'\n";
+    let whole = load(&format!("{far}ca = 'a'\ncertificate = 'b'\nkey = 'c'\n")).unwrap();
+    assert!(whole.is_on() && whole.tls_files().is_some());
+    assert_eq!(whole.brokers[0].to_string(), "mqtts://gateway.example.org:8883");
+    assert!(load("brokers = ['mqtt://127.0.0.1']\ndevice = 'box-1'\n").unwrap().is_on());
+    for (sync, expected) in [
+        ("brokers = ['mqtts://gateway.example.org']\n", "sync.device: expected a name"),
+        (far, "sync.ca: expected a file"),
+        (&format!("{far}ca = 'a'\nkey = 'c'\n"), "sync.certificate: expected a file"),
+        (
+            "brokers = ['mqtt://gateway.example.org']\ndevice = 'box-1'\n",
+            "sync.brokers: 'mqtt://gateway.example.org:1883'",
+        ),
+        ("brokers = ['gateway.example.org']\n", "sync.brokers: expected mqtts://host"),
+        ("device = 'Box 1'\n", "sync.device: "),
+    ] {
+        let error = load(sync).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}

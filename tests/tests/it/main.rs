@@ -15,5 +15,6 @@ mod pages;
 mod privacy;
 mod rest;
 mod streams;
+mod sync;
 mod voicemail;
 mod webhooks;
