@@ -37,7 +37,10 @@ missing_packages() {
     command -v cc >/dev/null && command -v make >/dev/null || echo build-essential
     command -v espeak-ng >/dev/null || echo espeak-ng
     command -v lame >/dev/null || echo lame
-    command -v mosquitto >/dev/null || echo mosquitto
+    if [[ ${1:-} == test ]]; then # the tests start a broker and a database of their own; Debian keeps both off the path
+        command -v mosquitto >/dev/null || [[ -x /usr/sbin/mosquitto ]] || echo mosquitto
+        command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
+    fi
     if wheels_wanted; then
         command -v python3 >/dev/null || echo python3
         python3 -m pip --version >/dev/null 2>&1 || echo python3-pip
@@ -47,7 +50,7 @@ missing_packages() {
 
 install_packages() {
     local packages as_root=()
-    mapfile -t packages < <(missing_packages)
+    mapfile -t packages < <(missing_packages "${1:-}")
     [[ ${#packages[@]} -eq 0 ]] && return
     local by_hand="apt-get install ${packages[*]}"
     command -v apt-get >/dev/null ||
@@ -157,7 +160,7 @@ install_nextest() {
 
 machine >/dev/null
 check_rust
-install_packages
+install_packages "${1:-}"
 install_files
 [[ ${1:-} == test ]] && install_nextest
 say "everything is in place"
