@@ -34,8 +34,10 @@ impl Biquad {
 
     pub(crate) fn next(&mut self, x: f32) -> f32 {
         let ([b0, b1, b2], [a1, a2], [s1, s2]) = (self.b, self.a, self.state);
-        let y = b0.mul_add(x, s1);
-        self.state = [b1.mul_add(x, s2) - a1 * y, b2.mul_add(x, -(a2 * y))];
+        // Without `mul_add`: built for every processor of its kind, the program would call a function for each, which
+        // took an eighth of all that a call costs.
+        let y = b0 * x + s1;
+        self.state = [b1 * x - a1 * y + s2, b2 * x - a2 * y];
         y
     }
 }
