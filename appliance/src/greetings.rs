@@ -124,7 +124,7 @@ impl Greetings {
         if !(stamp.is_current() && file.exists()) {
             let samples = match &own {
                 Some(own) => read_own(own)?,
-                None => voice.speak(text, language).map_err(|source| GreetingError::Voice { language, source })?,
+                None => voice.speak(&text, language).map_err(|source| GreetingError::Voice { language, source })?,
             };
             self.write(&file, &samples)?;
             stamp.write();
@@ -180,10 +180,10 @@ impl Stamp {
     }
 }
 
-fn text_of(form: &Form, clip: Clip, language: Language) -> &str {
+fn text_of(form: &Form, clip: Clip, language: Language) -> String {
     match clip {
-        Clip::Greeting if form.speaks(language) => form.greeting.get(language),
-        Clip::Greeting | Clip::Fallback | Clip::Thanks => clip.text(language),
+        Clip::Greeting if form.speaks(language) => form.with_office(&form.greeting, language),
+        Clip::Greeting | Clip::Fallback | Clip::Thanks => clip.text(language).to_owned(),
     }
 }
 
