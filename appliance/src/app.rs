@@ -160,6 +160,7 @@ impl App {
         };
         health.set(Part::CarrierRest, rest);
         let voice = Voice::start(&config, engines, &health);
+        voice.keep_prompts(&form.fixed_sentences());
         let greetings = Greetings::new(config.store.path.join("tts"));
         let (mailbox, requests) = Mailbox::new();
         let calls = config.limits.calls.get();
@@ -219,6 +220,7 @@ impl App {
         workers.spawn(voicemail::run(Arc::clone(&parts), requests));
         workers.spawn(retention::run(Arc::clone(&parts)));
         workers.spawn(voice::watch(Arc::clone(&parts)));
+        workers.spawn(voice::render_prompts(Arc::clone(&parts)));
         // The link ends last: what the last calls leave is told too, if there is time.
         let (closing, silence) = (CancellationToken::new(), CancellationToken::new());
         workers.spawn(sync::run(Arc::clone(&parts), lines, silence.clone()));

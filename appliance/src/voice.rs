@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use media::g711::Law;
 use speech::{
-    BoxError, EarshotVad, Flow, Job, PoolConfig, RecognizeError, RecognizeRequest, Recognizer, RecognizerPool,
-    StartError, SynthesizeError, SynthesizeRequest, Synthesizer, SynthesizerPool, Vad,
+    BoxError, EarshotVad, Flow, Job, PoolConfig, PromptCache, RecognizeError, RecognizeRequest, Recognizer,
+    RecognizerPool, StartError, SynthesizeError, SynthesizeRequest, Synthesizer, SynthesizerPool, Vad,
 };
 use store::Weather;
 use units::Language;
@@ -20,8 +20,10 @@ use crate::config::Config;
 use crate::health::{Health, Part, PartState};
 
 mod device;
+mod prompts;
 
 pub use self::device::{Device, VoiceKind};
+pub use self::prompts::render as render_prompts;
 
 /// Time between two looks at engines that are unwell.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
@@ -37,6 +39,8 @@ pub struct Engines {
     pub synthesizer: Factory<Box<dyn Synthesizer>>,
     /// Detects speech, one for each call.
     pub vad: Box<dyn Fn() -> Box<dyn Vad> + Send + Sync>,
+    /// Where the synthesizers keep what they said, if they do.
+    pub prompts: Option<Arc<PromptCache>>,
 }
 
 impl Engines {
@@ -45,10 +49,12 @@ impl Engines {
         let device = Arc::new(Device::new(&config.recognizer, &config.synthesizer));
         let hearing = Arc::clone(&device);
         let cache = device.cache(&config.store.path.join("prompts"));
+        let prompts = Some(Arc::clone(&cache));
         Self {
             recognizer: Box::new(move || hearing.recognizer()),
             synthesizer: Box::new(move || Ok(Box::new(device.cached(&cache)?) as Box<dyn Synthesizer>)),
             vad: Box::new(|| Box::new(EarshotVad::new())),
+            prompts,
         }
     }
 }
@@ -67,6 +73,7 @@ pub struct Voice {
     recognizers: Option<RecognizerPool>,
     synthesizers: Option<SynthesizerPool>,
     vad: Box<dyn Fn() -> Box<dyn Vad> + Send + Sync>,
+    prompts: Option<Arc<PromptCache>>,
 }
 
 impl std::fmt::Debug for Voice {
@@ -81,13 +88,13 @@ impl std::fmt::Debug for Voice {
 impl Voice {
     /// Starts the threads and notes in `health` what works. Speech in each language is tried, not believed.
     pub fn start(config: &Config, engines: Engines, health: &Health) -> Self {
-        let Engines { recognizer, synthesizer, vad } = engines;
+        let Engines { recognizer, synthesizer, vad, prompts } = engines;
         let hearing = pool_config("hear", config.recognizer.workers, config.recognizer.queue);
         let speaking = pool_config("speak", config.synthesizer.workers, config.synthesizer.queue);
         let recognizers = noted(RecognizerPool::start(hearing, recognizer), health, &[Part::Recognizer]);
         let both = [Part::SynthesizerHebrew, Part::SynthesizerEnglish];
         let synthesizers = noted(SynthesizerPool::start(speaking, synthesizer), health, &both);
-        let voice = Self { recognizers, synthesizers, vad };
+        let voice = Self { recognizers, synthesizers, vad, prompts };
         if voice.synthesizers.is_some() {
             voice.try_speech(health, Part::SynthesizerHebrew, Language::Hebrew, "שלום");
             voice.try_speech(health, Part::SynthesizerEnglish, Language::English, "hello");
@@ -129,6 +136,20 @@ impl Voice {
     pub fn speak(&self, text: &str, language: Language) -> Result<Vec<i16>, SynthesizeError> {
         let pool = self.synthesizers.as_ref().ok_or(SynthesizeError::Gone)?;
         pool.render(SynthesizeRequest { text: text.to_owned(), language })
+    }
+
+    /// Names sentences that repeat nothing a caller said: once spoken, they are kept on disk.
+    pub fn keep_prompts(&self, sentences: &[(String, Language)]) {
+        if let Some(prompts) = &self.prompts {
+            let request =
+                |(text, language): &(String, Language)| SynthesizeRequest { text: text.clone(), language: *language };
+            prompts.add_prompts(sentences.iter().map(request));
+        }
+    }
+
+    /// Returns whether sentences are kept that were named.
+    pub fn keeps_prompts(&self) -> bool {
+        self.prompts.is_some()
     }
 
     /// Returns a detector of speech for one call.

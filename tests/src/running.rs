@@ -116,6 +116,7 @@ pub fn engines(recognizer: impl FnMut() -> Result<Box<dyn Recognizer>, BoxError>
         recognizer: Box::new(recognizer),
         synthesizer: Box::new(|| Ok(Box::new(ScriptedSynthesizer::default()))),
         vad: Box::new(|| Box::new(FakeVad)),
+        prompts: None,
     }
 }
 

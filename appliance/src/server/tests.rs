@@ -78,6 +78,7 @@ async fn build_box(http: &str) -> (TempDir, App) {
         recognizer: Box::new(|| Err("there is no model in this test".into())),
         synthesizer: Box::new(|| Err("there is no voice in this test".into())),
         vad: Box::new(|| Box::new(EarshotVad::new())),
+        prompts: None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     (folder, App::build(config, listener, engines).await.unwrap())

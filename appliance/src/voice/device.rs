@@ -2,13 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use speech::{
     BoxError, CacheConfig, CachedSynthesizer, Diacritizer, EspeakConfig, EspeakSynthesizer, EspeakVoice, PromptCache,
-    Recognizer,
+    Recognizer, SynthesizeError,
 };
-use speech_onnx::{Nakdimon, Runtime, SessionSettings, WhisperOptions, WhisperRecognizer};
+use speech_onnx::{LoadError, Nakdimon, Runtime, SessionSettings, WhisperOptions, WhisperRecognizer};
 
 use crate::config;
 
@@ -21,6 +21,19 @@ pub struct Device {
     nakdimon: PathBuf,
     espeak: EspeakConfig,
     cache_bytes: u64,
+    /// Loaded when a voice first asks for it.
+    diacritizer: Arc<Mutex<Option<SharedDiacritizer>>>,
+}
+
+/// One diacritiser for all voices of a device: it takes a sentence some milliseconds and 21 MB of memory.
+#[derive(Clone, Debug)]
+struct SharedDiacritizer(Arc<Mutex<Nakdimon>>);
+
+impl Diacritizer for SharedDiacritizer {
+    fn diacritize(&mut self, text: &str) -> Result<String, SynthesizeError> {
+        // A panic leaves the graph as it was: it is only read.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).diacritize(text)
+    }
 }
 
 /// Who is to be heard.
@@ -41,6 +54,7 @@ impl Device {
             threads: recognizer.threads,
             nakdimon: synthesizer.nakdimon.clone(),
             cache_bytes: synthesizer.cache_bytes,
+            diacritizer: Arc::default(),
             espeak: EspeakConfig {
                 program: synthesizer.program.clone(),
                 first_audio: synthesizer.first_audio,
@@ -51,6 +65,10 @@ impl Device {
 
     /// Loads the recognizer's model.
     pub fn recognizer(&self) -> Result<Box<dyn Recognizer>, BoxError> {
+        // Without a model the library would take its memory for nothing.
+        if !self.model.is_dir() {
+            return Err(LoadError::Missing { path: self.model.clone(), wanted: "the recognizer's model" }.into());
+        }
         let runtime = Runtime::load(&self.onnxruntime)?;
         let session = SessionSettings { threads: self.threads, ..SessionSettings::default() };
         let options = WhisperOptions { session, ..WhisperOptions::default() };
@@ -78,17 +96,27 @@ impl Device {
         Ok(CachedSynthesizer::new(self.synthesizer(VoiceKind::Agent)?, Arc::clone(cache)))
     }
 
+    /// Returns the diacritiser, loaded before or now. One that failed to load is tried again for the next voice.
     fn diacritizer(&self) -> Option<Box<dyn Diacritizer>> {
-        let loaded = Runtime::load(&self.onnxruntime)
-            .map_err(BoxError::from)
-            .and_then(|runtime| Ok(Nakdimon::load(&runtime, &self.nakdimon, SessionSettings::default())?));
-        match loaded {
-            Ok(nakdimon) => Some(Box::new(nakdimon)),
-            Err(error) => {
-                tracing::warn!(error = &*error as &dyn std::error::Error, "Hebrew is spoken without a diacritiser");
-                None
+        let mut shared = self.diacritizer.lock().unwrap_or_else(PoisonError::into_inner);
+        if shared.is_none() {
+            match self.load_diacritizer() {
+                Ok(nakdimon) => *shared = Some(SharedDiacritizer(Arc::new(Mutex::new(nakdimon)))),
+                Err(error) => {
+                    let error = &*error as &dyn std::error::Error;
+                    tracing::warn!(error, "Hebrew is spoken without a diacritiser");
+                }
             }
         }
+        shared.clone().map(|shared| Box::new(shared) as Box<dyn Diacritizer>)
+    }
+
+    fn load_diacritizer(&self) -> Result<Nakdimon, BoxError> {
+        if !self.nakdimon.is_file() {
+            return Err(LoadError::Missing { path: self.nakdimon.clone(), wanted: "the Hebrew diacritiser" }.into());
+        }
+        let runtime = Runtime::load(&self.onnxruntime)?;
+        Ok(Nakdimon::load(&runtime, &self.nakdimon, SessionSettings::default())?)
     }
 }
 
