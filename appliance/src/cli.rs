@@ -163,9 +163,13 @@ pub struct BenchArgs {
     /// Where the box under test keeps its state; emptied first.
     #[arg(long, default_value = "var/bench")]
     pub folder: PathBuf,
-    /// Only the parts whose name contains this.
+    /// Only the parts whose name contains this: hearing, speaking, memory, calls; or soak, which is done only when
+    /// named.
     #[arg(long)]
     pub only: Option<String>,
+    /// How many calls the soak places.
+    #[arg(long, default_value_t = 10_000)]
+    pub calls: usize,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -9,7 +9,7 @@ pub mod replay;
 pub mod run;
 
 mod boxed;
-
+mod callers;
 mod output;
 mod target;
 mod transcript;

@@ -3,7 +3,9 @@
 
 mod calls;
 mod hearing;
+mod memory;
 mod process;
+mod soak;
 mod speaking;
 mod webhook;
 
@@ -16,7 +18,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 use testcall::Pace;
 
-use super::boxed::{RunningBox, Start};
+use super::boxed::{Models, RunningBox, Start};
 use super::output;
 use super::voices::LocalVoice;
 use crate::cli::BenchArgs;
@@ -89,8 +91,15 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<ExitCode> {
     if wanted("speaking") {
         add(speaking::measure()?);
     }
+    if wanted("memory") {
+        add(runtime.block_on(memory::without_models(&arguments.folder))?);
+    }
     if wanted("calls") {
         add(runtime.block_on(on_a_box(&arguments.folder, !arguments.json))?);
+    }
+    // It takes many minutes, so it is only done when asked for.
+    if arguments.only.as_deref() == Some("soak") {
+        add(runtime.block_on(soak::measure(&arguments.folder, arguments.calls, !arguments.json))?);
     }
     if arguments.json {
         output::json(&rows)?;
@@ -100,7 +109,14 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<ExitCode> {
 
 async fn on_a_box(folder: &Path, with_progress: bool) -> anyhow::Result<Vec<Row>> {
     let voice = LocalVoice::of_callers(&Synthesizer::default())?;
-    let start = Start { folder, extra: EXTRA, voice: Arc::new(voice), pace: Pace::RealTime, record: false };
+    let start = Start {
+        folder,
+        extra: EXTRA,
+        voice: Arc::new(voice),
+        pace: Pace::RealTime,
+        record: false,
+        models: Models::Installed,
+    };
     let running = RunningBox::start(start).await?;
     let progress = |what: &str| {
         if with_progress {
@@ -112,9 +128,13 @@ async fn on_a_box(folder: &Path, with_progress: bool) -> anyhow::Result<Vec<Row>
     rows.extend(webhook::measure(&running).await?);
     progress("conversations");
     rows.extend(calls::conversations(&running).await?);
+    progress("nobody calls");
+    let (idle, idle_rows) = calls::idle(&running).await?;
+    rows.extend(idle_rows);
+    let room = calls::quiet_room(folder)?;
     for count in [1, 10, 50] {
         progress(&format!("{count} calls at once"));
-        rows.extend(calls::at_once(&running, count).await?);
+        rows.extend(calls::at_once(&running, &room, idle, count).await?);
     }
     let config = running.stop().await?;
     rows.extend(calls::latencies(&config)?);

@@ -45,12 +45,23 @@ pub(super) struct Start<'a> {
     pub(super) pace: Pace,
     /// Whether calls are recorded, in `calls` under the folder.
     pub(super) record: bool,
+    /// What it hears and speaks with.
+    pub(super) models: Models,
+}
+
+/// What a box hears and speaks with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Models {
+    /// What is installed under the current folder.
+    Installed,
+    /// Nothing but the speech program: no recognizer, no diacritiser.
+    None,
 }
 
 impl RunningBox {
     /// Starts a box and its carrier, and waits until the box answers.
     pub(super) async fn start(start: Start<'_>) -> anyhow::Result<Self> {
-        let Start { folder, extra, voice, pace, record } = start;
+        let Start { folder, extra, voice, pace, record, models } = start;
         let is_ours = folder.join("kolbox.toml").exists();
         if folder.exists() && !is_ours && folder.read_dir()?.next().is_some() {
             bail!("{} is in use for something else; name a folder of its own with --folder", folder.display());
@@ -60,8 +71,12 @@ impl RunningBox {
         }
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.context("no free port")?;
         let api_url = format!("http://{}", listener.local_addr()?);
-        let root = std::env::current_dir()?;
-        let folder = root.join(folder);
+        let current = std::env::current_dir()?;
+        let folder = current.join(folder);
+        let root = match models {
+            Models::Installed => current,
+            Models::None => folder.join("no-models"),
+        };
         let listen = free_address()?;
         let development = Development { folder: &folder, root: &root, listen, carrier_api_url: Some(&api_url), extra };
         let file = development.write().with_context(|| format!("cannot write to {}", folder.display()))?;

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use store::{CallOutcome, Store, StoreConfig};
-use testcall::{CallReport, CallScript, Faults, Happened, Pace, Step};
+use testcall::{CallReport, CallScript, Happened, Pace};
 use units::{CallId, Language};
 
-use super::boxed::{RunningBox, Start};
+use super::boxed::{Models, RunningBox, Start};
+use super::callers;
 use super::output;
 use super::transcript::{Kept, plain};
 use super::voices::LocalVoice;
@@ -69,7 +70,14 @@ pub fn run(arguments: &DemoArgs) -> anyhow::Result<ExitCode> {
 async fn play(folder: &Path) -> anyhow::Result<Vec<Outcome>> {
     let voice = LocalVoice::of_callers(&Synthesizer::default())?;
     output::line("starting a box on loopback with generated credentials ...");
-    let start = Start { folder, extra: EXTRA, voice: Arc::new(voice), pace: Pace::RealTime, record: true };
+    let start = Start {
+        folder,
+        extra: EXTRA,
+        voice: Arc::new(voice),
+        pace: Pace::RealTime,
+        record: true,
+        models: Models::Installed,
+    };
     let mut running = RunningBox::start(start).await?;
     output::line(format_args!("the box answers at {}", running.config.http.public_url.as_str()));
     let scenes = scenes();
@@ -99,56 +107,35 @@ const EXTRA: &str = "[greeting]\nmode = \"stream\"\n";
 
 fn scenes() -> Vec<Scene> {
     vec![
-        Scene { title: "a Hebrew caller leaves name, reason and number", script: hebrew(), check: check_hebrew },
-        Scene { title: "an English caller interrupts the agent", script: english(), check: check_english },
-        Scene { title: "a caller says nothing", script: silent(), check: check_silent },
-        Scene { title: "the media stream is refused, voicemail answers", script: refused(), check: check_refused },
+        Scene {
+            title: "a Hebrew caller leaves name, reason and number",
+            script: callers::hebrew(),
+            check: check_hebrew,
+        },
+        Scene {
+            title: "an English caller interrupts the agent",
+            script: callers::english_interrupting(),
+            check: check_english,
+        },
+        Scene { title: "a caller says nothing", script: callers::silent(), check: check_silent },
+        Scene {
+            title: "the media stream is refused, voicemail answers",
+            script: callers::refused(),
+            check: check_refused,
+        },
     ]
-}
-
-fn hebrew() -> CallScript {
-    let he = Language::Hebrew;
-    CallScript::of([
-        Step::wait_for_agent(),
-        Step::say("קוראים לי דני כהן", he),
-        Step::wait_for_agent(),
-        Step::say("המספר שלי הוא 0528901234", he),
-        Step::wait_for_agent(),
-        Step::say("כן נכון", he),
-        Step::wait_for_agent(),
-        Step::say("אני רוצה לקבוע תור", he),
-        Step::wait_for_agent(),
-        Step::say("כן", he),
-        Step::wait_end(),
-    ])
 }
 
 fn check_hebrew(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
     let mut expectations = common(report, kept);
     expectations.extend([
         expect("the name was understood", field(kept, "name").contains("דני כהן")),
-        expect("the number was understood", field(kept, "phone") == "0528901234"),
+        expect("the number was understood", field(kept, "phone") == callers::HEBREW_NUMBER),
         expect("the number was confirmed", is_confirmed(kept, "phone")),
         expect("the reason was understood", field(kept, "reason").contains("תור")),
         expect("the call was completed", outcome(kept) == Some(CallOutcome::Completed)),
     ]);
     expectations
-}
-
-fn english() -> CallScript {
-    let en = Language::English;
-    CallScript::of([
-        Step::interrupt("my name is david cohen", en),
-        Step::wait_for_agent(),
-        Step::say("0501234567", en),
-        Step::wait_for_agent(),
-        Step::say("yes", en),
-        Step::wait_for_agent(),
-        Step::say("i want to make an appointment", en),
-        Step::wait_for_agent(),
-        Step::say("goodbye", en),
-        Step::wait_end(),
-    ])
 }
 
 fn check_english(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
@@ -167,13 +154,9 @@ fn check_english(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
             kept.call.as_ref().is_some_and(|call| call.language == Language::English),
         ),
         expect("the name was understood", field(kept, "name").to_lowercase().contains("david")),
-        expect("the number was understood", field(kept, "phone") == "0501234567"),
+        expect("the number was understood", field(kept, "phone") == callers::ENGLISH_NUMBER),
     ]);
     expectations
-}
-
-fn silent() -> CallScript {
-    CallScript::of([Step::wait_end()])
 }
 
 fn check_silent(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
@@ -183,11 +166,6 @@ fn check_silent(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
         expect("the call ended for silence", outcome(kept) == Some(CallOutcome::Silent)),
     ]);
     expectations
-}
-
-fn refused() -> CallScript {
-    let message = [Step::say("שלום זה דני כהן תחזרו אליי בבקשה", Language::Hebrew), Step::Hangup {}];
-    CallScript::of([]).with_voicemail(message).with_faults(Faults { refuse_stream: true, ..Faults::default() })
 }
 
 fn check_refused(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
