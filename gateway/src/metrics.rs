@@ -32,8 +32,6 @@ pub struct Metrics {
     pub lost: Counter,
     /// Messages that cannot be used, by cause.
     pub refused: Family<ReasonLabel, Counter>,
-    /// Messages dropped because a worker had no room for them; only those without acknowledgement are.
-    pub dropped: Counter,
     /// Watermarks published.
     pub watermarks: Counter,
     /// Transactions that failed and were tried again.
@@ -84,7 +82,6 @@ impl Metrics {
             quarantined: Counter::default(),
             lost: Counter::default(),
             refused: Family::default(),
-            dropped: Counter::default(),
             watermarks: Counter::default(),
             retries: Counter::default(),
             commit_seconds: Histogram::new(COMMIT_BUCKETS),
@@ -107,7 +104,6 @@ impl Metrics {
         registry.register("quarantined", "Messages and events set aside", self.quarantined.clone());
         registry.register("events_lost", "Numbers recorded as lost", self.lost.clone());
         registry.register("messages_refused", "Messages that cannot be used, by cause", self.refused.clone());
-        registry.register("messages_dropped", "Messages without acknowledgement dropped", self.dropped.clone());
         registry.register("watermarks", "Watermarks published", self.watermarks.clone());
         registry.register("commit_retries", "Transactions tried again", self.retries.clone());
         registry.register("commit_seconds", "Seconds a transaction took", self.commit_seconds.clone());

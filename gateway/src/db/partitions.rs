@@ -70,6 +70,13 @@ impl Write {
                     continue;
                 }
                 let (from, to) = (day * DAY_MS, (day + 1) * DAY_MS);
+                // Rows of this day that went into the default, for want of its table, stay there.
+                let taken =
+                    format!("SELECT EXISTS (SELECT FROM {table}_default WHERE received_ms >= $1 AND received_ms < $2)");
+                let taken = sqlx::query_scalar::<_, bool>(sqlx::AssertSqlSafe(taken)).bind(from).bind(to);
+                if taken.fetch_one(&mut **transaction).await? {
+                    continue;
+                }
                 // Attached, not made as a partition: that needs no lock that would keep readers and writers out.
                 let sql = format!(
                     "CREATE TABLE {name} (LIKE {table} INCLUDING ALL);

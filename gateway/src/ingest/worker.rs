@@ -1,11 +1,14 @@
 //! A worker: takes messages from the broker, stores them, and only then acknowledges them and tells the watermarks.
 //!
-//! Two futures make a connection. The pump polls the event loop and never waits for anything else, so that the other can
-//! always hand it acknowledgements; what it takes in is bounded by the receive maximum the broker keeps to. The committer
-//! gathers what has come, stores it in one transaction, and hands acknowledgements and watermarks to the pump.
+//! Two futures make a connection. The pump polls the event loop and hands over what it delivers; when nobody takes it,
+//! the pump stops reading, and the network pushes back. The committer gathers what has come, stores it in one transaction,
+//! and hands acknowledgements and watermarks to the pump. So that the two never wait for each other, the committer takes
+//! messages in while it waits for the pump. The receive maximum alone would not bound what comes: Mosquitto 2.0.11 keeps
+//! to it at first, and delivers everything it has queued at the first acknowledgements.
+//!
 //! Each connection has a client of its own: acknowledgements of one can never be sent on the next.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +16,7 @@ use protocol::{Topic, Watermark, encode, ingest_filters};
 use rumqttc::SubscribeFilter;
 use rumqttc::{AsyncClient, Event, EventLoop, ManualAck, Packet, Publish, PublishOptions, QoS, SubscribeReasonCode};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::commit::{self, Received};
@@ -39,8 +42,8 @@ const CUT_OFF: Duration = Duration::from_secs(8);
 const REMEMBERED: Duration = Duration::from_secs(10);
 /// Watermarks remembered at most.
 const MAX_REMEMBERED: usize = 8_192;
-/// Messages without acknowledgement that may wait beside those with one.
-const UNACKNOWLEDGED_ROOM: usize = 256;
+/// Longest wait for the pump to take a request, once no more messages are taken in meanwhile.
+const HAND_OVER: Duration = Duration::from_secs(10);
 
 /// Everything a worker needs.
 #[derive(Clone)]
@@ -65,9 +68,17 @@ struct Queued {
     ack: Option<ManualAck>,
 }
 
-/// Watermarks told lately.
+/// What the committer takes messages from.
+struct Inbox {
+    messages: mpsc::Receiver<Queued>,
+    /// Taken in while it waited for the pump; at most `room`.
+    early: VecDeque<Queued>,
+    room: usize,
+}
+
+/// Watermarks told lately, the oldest first.
 #[derive(Default)]
-struct Remembered(BTreeMap<String, (Instant, Vec<u8>)>);
+struct Remembered(VecDeque<(Instant, String, Vec<u8>)>);
 
 impl Worker {
     /// Works until `shutdown`, over as many connections as it takes.
@@ -97,7 +108,7 @@ impl Worker {
 
     /// Works on one connection until it breaks; returns why it did.
     async fn connection(&self, attempt: usize, told: &mut Remembered, shutdown: &CancellationToken) -> String {
-        let room = self.connector.receive_maximum() + UNACKNOWLEDGED_ROOM;
+        let room = self.connector.receive_maximum();
         let purpose = Purpose::Worker(self.place);
         // Room for the acknowledgements and watermarks of two transactions: the pump empties it all the time.
         let requests = 4 * self.config.batch_messages.get() + room;
@@ -107,7 +118,8 @@ impl Worker {
         tracing::debug!(worker = self.place, %server, "connecting");
         let (sender, receiver) = mpsc::channel(room);
         let pump = self.pump(events, client.clone(), sender);
-        let committer = self.committer(client, receiver, told, shutdown);
+        let inbox = Inbox { messages: receiver, early: VecDeque::new(), room };
+        let committer = self.committer(client, inbox, told, shutdown);
         let both = async { tokio::join!(pump, committer) };
         tokio::select! {
             (ended, ()) = both => ended,
@@ -136,7 +148,7 @@ impl Worker {
                     }
                     self.health.set(Part::Worker(self.place), PartState::Ok);
                 }
-                Ok(Event::Incoming(Packet::Publish(publish))) => self.take(&client, publish, &messages),
+                Ok(Event::Incoming(Packet::Publish(publish))) => self.take(&client, publish, &messages).await,
                 Ok(_) => {}
                 Err(error) => break chain(&error),
             }
@@ -147,81 +159,99 @@ impl Worker {
         ended
     }
 
-    fn take(&self, client: &AsyncClient, publish: Publish, messages: &mpsc::Sender<Queued>) {
+    /// Hands a message over, when there is room for it.
+    async fn take(&self, client: &AsyncClient, publish: Publish, messages: &mpsc::Sender<Queued>) {
         self.metrics.messages.inc();
         let ack = client.prepare_ack(&publish);
         let topic = String::from_utf8_lossy(&publish.topic).into_owned();
         let queued = Queued { message: Message::new(topic, publish.payload), ack };
-        if messages.try_send(queued).is_err() {
-            // Those with an acknowledgement always find room, or the broker breaks its word; they come again.
-            self.metrics.dropped.inc();
-        }
+        // Nobody takes it when the worker stops; it comes again.
+        drop(messages.send(queued).await);
     }
 
     /// Stores what comes until the pump ends or the worker shall stop.
     async fn committer(
         &self,
         client: AsyncClient,
-        mut messages: mpsc::Receiver<Queued>,
+        mut inbox: Inbox,
         told: &mut Remembered,
         shutdown: &CancellationToken,
     ) {
-        told.tell_again(&client).await;
-        loop {
-            let gathered = tokio::select! {
-                () = shutdown.cancelled() => break,
-                gathered = self.gather(&mut messages) => gathered,
-            };
-            if gathered.is_empty() {
-                break;
-            }
-            let mut acks = Vec::with_capacity(gathered.len());
-            let mut received = Vec::with_capacity(gathered.len());
-            for Queued { message, ack } in gathered {
-                let incoming = message.read();
-                if let Incoming::Refused(refused) = &incoming {
-                    self.metrics.refused.get_or_create(&ReasonLabel { reason: refused.cause }).inc();
-                    tracing::debug!(cause = refused.cause, "refused a message");
+        if told.tell_again(&client, &mut inbox).await {
+            while let Some(gathered) = self.gather(&mut inbox, shutdown).await {
+                if !self.commit(gathered, &client, &mut inbox, told, shutdown).await {
+                    break;
                 }
-                acks.extend(ack);
-                received.push(Received { message, incoming });
-            }
-            let Some(watermarks) = self.store(&received, &messages, shutdown).await else { break };
-            for watermark in &watermarks {
-                if let Some((topic, payload)) = payload_of(watermark) {
-                    told.note(topic.clone(), payload.clone());
-                    publish(&client, topic, payload).await;
-                    self.metrics.watermarks.inc();
-                }
-            }
-            for ack in acks {
-                // The connection may be gone; then the message comes again, and is known.
-                drop(client.manual_ack(ack).await);
             }
         }
         // Dropping the client would cut off what is still to be sent.
-        drop(client.disconnect_with_timeout(GOODBYE).await);
+        let goodbye = client.disconnect_with_timeout(GOODBYE);
+        drop(inbox.while_waiting(async { goodbye.await.is_ok() }).await);
+        inbox.early.clear();
         // The pump ends by that; what it still delivers is not acknowledged.
-        while messages.recv().await.is_some() {}
+        while inbox.messages.recv().await.is_some() {}
     }
 
-    /// Waits for a message and gathers what comes soon after it. Nothing when there will be no more.
-    async fn gather(&self, messages: &mut mpsc::Receiver<Queued>) -> Vec<Queued> {
+    /// Stores messages, tells the watermarks and acknowledges them; returns whether the connection is still of use.
+    async fn commit(
+        &self,
+        gathered: Vec<Queued>,
+        client: &AsyncClient,
+        inbox: &mut Inbox,
+        told: &mut Remembered,
+        shutdown: &CancellationToken,
+    ) -> bool {
+        let mut acks = Vec::with_capacity(gathered.len());
+        let mut received = Vec::with_capacity(gathered.len());
+        for Queued { message, ack } in gathered {
+            let incoming = message.read();
+            if let Incoming::Refused(refused) = &incoming {
+                self.metrics.refused.get_or_create(&ReasonLabel { reason: refused.cause }).inc();
+                tracing::debug!(cause = refused.cause, "refused a message");
+            }
+            acks.extend(ack);
+            received.push(Received { message, incoming });
+        }
+        let Some(watermarks) = self.store(&received, &inbox.messages, shutdown).await else { return false };
+        for watermark in &watermarks {
+            let Some((topic, payload)) = payload_of(watermark) else { continue };
+            told.note(topic.clone(), payload.clone());
+            if !inbox.while_waiting(publish(client, topic, payload)).await {
+                return false;
+            }
+            self.metrics.watermarks.inc();
+        }
+        for ack in acks {
+            // Where the connection is gone, the message comes again, and is known.
+            if !inbox.while_waiting(async { client.manual_ack(ack).await.is_ok() }).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Waits for a message and gathers what comes soon after it. Nothing when there will be no more, or it is time to
+    /// stop.
+    async fn gather(&self, inbox: &mut Inbox, shutdown: &CancellationToken) -> Option<Vec<Queued>> {
         let most = self.config.batch_messages.get();
-        let mut gathered = Vec::new();
-        if messages.recv_many(&mut gathered, most).await == 0 {
-            return gathered;
+        let early = inbox.early.len().min(most);
+        let mut gathered: Vec<Queued> = inbox.early.drain(..early).collect();
+        if gathered.is_empty() {
+            tokio::select! {
+                () = shutdown.cancelled() => return None,
+                count = inbox.messages.recv_many(&mut gathered, most) => if count == 0 { return None },
+            }
         }
         let deadline = tokio::time::Instant::now() + self.config.linger;
-        while gathered.len() < most {
+        while gathered.len() < most && !shutdown.is_cancelled() {
             let quiet = (tokio::time::Instant::now() + self.config.idle).min(deadline);
             let room = most - gathered.len();
-            match timeout_at(quiet, messages.recv_many(&mut gathered, room)).await {
+            match timeout_at(quiet, inbox.messages.recv_many(&mut gathered, room)).await {
                 Ok(more) if more > 0 => {}
                 _ => break,
             }
         }
-        gathered
+        Some(gathered)
     }
 
     /// Stores, and tries again while that may help. Nothing when the worker stops, or the connection is gone: the
@@ -262,23 +292,43 @@ impl Worker {
     }
 }
 
+impl Inbox {
+    /// Waits until the pump has taken a request, and takes messages in meanwhile, so that the pump does not wait for us.
+    /// Returns what the request returned; false when the pump does not take it.
+    async fn while_waiting(&mut self, request: impl Future<Output = bool>) -> bool {
+        let mut request = std::pin::pin!(request);
+        while self.early.len() < self.room {
+            tokio::select! {
+                biased;
+                done = &mut request => return done,
+                message = self.messages.recv() => match message {
+                    Some(message) => self.early.push_back(message),
+                    None => break,
+                },
+            }
+        }
+        timeout(HAND_OVER, request).await.unwrap_or(false)
+    }
+}
+
 impl Remembered {
     fn note(&mut self, topic: String, payload: Vec<u8>) {
         let now = Instant::now();
-        if self.0.len() >= MAX_REMEMBERED {
-            self.0.retain(|_, (told, _)| now.duration_since(*told) < REMEMBERED);
+        let is_old = |told: &Instant| now.duration_since(*told) >= REMEMBERED;
+        while self.0.len() >= MAX_REMEMBERED || self.0.front().is_some_and(|(told, _, _)| is_old(told)) {
+            self.0.pop_front();
         }
-        if self.0.len() < MAX_REMEMBERED {
-            self.0.insert(topic, (now, payload));
-        }
+        self.0.push_back((now, topic, payload));
     }
 
-    async fn tell_again(&mut self, client: &AsyncClient) {
-        for (topic, (told, payload)) in std::mem::take(&mut self.0) {
-            if told.elapsed() < REMEMBERED {
-                publish(client, topic, payload).await;
+    /// Tells them again on a new connection; returns whether that went well.
+    async fn tell_again(&mut self, client: &AsyncClient, inbox: &mut Inbox) -> bool {
+        for (told, topic, payload) in std::mem::take(&mut self.0) {
+            if told.elapsed() < REMEMBERED && !inbox.while_waiting(publish(client, topic, payload)).await {
+                return false;
             }
         }
+        true
     }
 }
 
@@ -299,8 +349,8 @@ fn payload_of(watermark: &Watermark) -> Option<(String, Vec<u8>)> {
     }
 }
 
-async fn publish(client: &AsyncClient, topic: String, payload: Vec<u8>) {
-    let options = PublishOptions::at_least_once().retained();
-    // The connection may be gone; the next one tells it again.
-    drop(client.publish(topic, payload, options).await);
+/// Hands a retained document to the pump; returns whether the connection is still there. If not, it is told again on the
+/// next.
+async fn publish(client: &AsyncClient, topic: String, payload: Vec<u8>) -> bool {
+    client.publish(topic, payload, PublishOptions::at_least_once().retained()).await.is_ok()
 }
