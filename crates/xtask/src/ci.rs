@@ -40,9 +40,7 @@ fn call_logs(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         return Ok(Vec::new());
     }
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
-    let mut logs = entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<anyhow::Result<Vec<PathBuf>>>()?;
+    let mut logs = entries.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<PathBuf>>>()?;
     logs.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
     logs.sort();
     Ok(logs)

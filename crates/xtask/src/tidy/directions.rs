@@ -25,16 +25,41 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "appliance",
         &[
-            "units", "language", "media", "telephony", "protocol", "conversation", "receptionist", "replay", "testcall",
-            "speech", "speech-onnx", "store", "sync", "update", "provision",
+            "units",
+            "language",
+            "media",
+            "telephony",
+            "protocol",
+            "conversation",
+            "receptionist",
+            "replay",
+            "testcall",
+            "speech",
+            "speech-onnx",
+            "store",
+            "sync",
+            "update",
+            "provision",
         ],
     ),
     ("gateway", &["units", "protocol", "telephony"]),
     (
         "e2e",
         &[
-            "units", "language", "media", "telephony", "protocol", "conversation", "receptionist", "replay", "testcall",
-            "speech", "speech-onnx", "store", "appliance", "gateway",
+            "units",
+            "language",
+            "media",
+            "telephony",
+            "protocol",
+            "conversation",
+            "receptionist",
+            "replay",
+            "testcall",
+            "speech",
+            "speech-onnx",
+            "store",
+            "appliance",
+            "gateway",
         ],
     ),
 ];
@@ -45,8 +70,19 @@ pub const PURE: &[&str] =
 
 /// What a pure package must not depend on, outside its tests.
 const IMPURE: &[&str] = &[
-    "tokio", "tokio-util", "tokio-tungstenite", "axum", "reqwest", "hyper", "tower", "tower-http", "ort", "sled", "rumqttc",
-    "rustix", "tempfile",
+    "tokio",
+    "tokio-util",
+    "tokio-tungstenite",
+    "axum",
+    "reqwest",
+    "hyper",
+    "tower",
+    "tower-http",
+    "ort",
+    "sled",
+    "rumqttc",
+    "rustix",
+    "tempfile",
 ];
 
 /// Dependencies with a home each, on either side of the wire.

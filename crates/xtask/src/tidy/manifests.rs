@@ -45,7 +45,8 @@ pub(super) fn check_manifest(at: &str, manifest: &str) -> anyhow::Result<Vec<Pro
     for table in DEPENDENCY_TABLES {
         for (name, dependency) in manifest.get(table).and_then(toml::Value::as_table).into_iter().flatten() {
             if !inherits(Some(dependency)) {
-                problems.push(Problem::new(at, format!("{name} has its version here; it belongs into the root manifest")));
+                problems
+                    .push(Problem::new(at, format!("{name} has its version here; it belongs into the root manifest")));
             }
         }
     }

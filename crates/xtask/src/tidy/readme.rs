@@ -24,6 +24,9 @@ pub(super) fn check_map(readme: &str, folders: &[String]) -> Vec<Problem> {
     let unknown = rows.iter().filter(|row| !folders.iter().any(|folder| folder == *row));
     missing
         .map(|folder| Problem::new("README.md", format!("the code map should have one row for {folder}")))
-        .chain(unknown.map(|row| Problem::new("README.md", format!("the code map has a row for {row}, which is no crate"))))
+        .chain(
+            unknown
+                .map(|row| Problem::new("README.md", format!("the code map has a row for {row}, which is no crate"))),
+        )
         .collect()
 }

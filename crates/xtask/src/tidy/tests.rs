@@ -120,7 +120,9 @@ fn a_model_with_a_changed_an_unlisted_or_a_missing_file_is_found() {
     assert_eq!(check().len(), 1, "no card");
 
     let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-    let card = |file: &str| format!("name = \"small\"\nlicence = \"MIT\"\n[[file]]\nname = \"{file}\"\nsha256 = \"{digest}\"\n");
+    let card = |file: &str| {
+        format!("name = \"small\"\nlicence = \"MIT\"\n[[file]]\nname = \"{file}\"\nsha256 = \"{digest}\"\n")
+    };
     write_card(&model, &card("encoder.onnx"));
     assert_eq!(check(), []);
     std::fs::write(model.join("encoder.onnx"), "abd").unwrap();
