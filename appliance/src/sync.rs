@@ -72,7 +72,6 @@ fn configured(parts: &Parts) -> Option<SyncConfig> {
             return None;
         }
     };
-    parts.health.set(Part::Sync, PartState::degraded("not connected yet; what is to be told is kept"));
     let config = SyncConfig::new(device, settings.brokers.clone(), parts.events.run());
     Some(SyncConfig { tls, software: crate::SOFTWARE.to_owned(), ..config })
 }
