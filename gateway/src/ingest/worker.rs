@@ -186,7 +186,8 @@ impl Worker {
         }
         // Dropping the client would cut off what is still to be sent.
         let goodbye = client.disconnect_with_timeout(GOODBYE);
-        drop(inbox.while_waiting(async { goodbye.await.is_ok() }).await);
+        let is_sent = inbox.while_waiting(async { goodbye.await.is_ok() }).await;
+        tracing::debug!(worker = self.place, is_sent, "leaving the broker");
         inbox.early.clear();
         // The pump ends by that; what it still delivers is not acknowledged.
         while inbox.messages.recv().await.is_some() {}
@@ -265,7 +266,7 @@ impl Worker {
         let mut wait = RETRY.0;
         loop {
             let began = Instant::now();
-            let storing = tokio::time::timeout(COMMIT_TIMEOUT, commit::store(&self.database, received, now_ms()));
+            let storing = timeout(COMMIT_TIMEOUT, commit::store(&self.database, received, now_ms()));
             match storing.await.unwrap_or(Err(DbError::Timeout)) {
                 Ok(outcome) => {
                     self.metrics.commit_seconds.observe(began.elapsed().as_secs_f64());

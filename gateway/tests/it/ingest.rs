@@ -24,7 +24,11 @@ struct Running {
 
 impl Running {
     async fn start(port: u16, database: &Database, place: usize) -> Self {
-        let config = config(&format!("[mqtt]\nservers = ['mqtt://127.0.0.1:{port}']\nname = 'test'\n"));
+        Self::start_with(port, database, place, "").await
+    }
+
+    async fn start_with(port: u16, database: &Database, place: usize, more: &str) -> Self {
+        let config = config(&format!("[mqtt]\nservers = ['mqtt://127.0.0.1:{port}']\nname = 'test'\n{more}"));
         let health = Arc::new(Health::starting([Part::Worker(place)]));
         let metrics = Arc::new(Metrics::new());
         let stop = CancellationToken::new();
@@ -121,5 +125,20 @@ async fn a_broker_that_was_killed_is_found_again() {
     let mut device = Device::connect("box-1", mosquitto.port).await;
     device.send(1, 3).await;
     device.wait_for_watermark(3).await;
+    running.stop().await;
+}
+
+/// Mosquitto 2.0.11 delivers all it has queued at the first acknowledgements, whatever the receive maximum says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_floods_the_worker_costs_no_message() {
+    let (mosquitto, folder) = (Mosquitto::start(), tempfile::tempdir().unwrap());
+    let database = open(&sqlite_url(folder.path())).await;
+    let running = Running::start_with(mosquitto.port, &database, 0, "receive_maximum = 4\n").await;
+    let mut device = Device::connect("box-1", mosquitto.port).await;
+    for seq in 1..=900 {
+        device.send(seq, seq).await;
+    }
+    device.wait_for_watermark(900).await;
+    assert_eq!((events(&database).await, running.metrics.messages.get()), (900, 900));
     running.stop().await;
 }

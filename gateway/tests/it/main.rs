@@ -3,6 +3,7 @@
 
 mod api;
 mod brokers;
+mod chores;
 mod devices;
 mod ingest;
 mod program;
