@@ -104,6 +104,19 @@ fn when_the_broker_has_forgotten_the_session_everything_after_the_watermark_is_s
 }
 
 #[test]
+fn what_the_broker_took_and_forgot_is_sent_again_at_once() {
+    let mut world = up();
+    world.gateway.away = true;
+    world.emit(Stream::Calls, 0..64);
+    world.link_down();
+    world.break_broker();
+    world.gateway.away = false;
+    world.link_up(Session::New);
+    assert_eq!(batches(&world), [(Stream::Calls, 1, 64), (Stream::Calls, 1, 64)]);
+    arrived(&world, Stream::Calls, 0..64);
+}
+
+#[test]
 fn when_the_broker_remembers_the_session_nothing_is_sent_twice_by_us() {
     let mut world = up();
     world.weather = Weather::Swallowed;
