@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::devices::{Device, SOON};
-use crate::servers::{Mosquitto, Postgres, config, open, sqlite_url};
+use crate::servers::{Mosquitto, config, open, sqlite_url};
 
 struct Running {
     task: JoinHandle<()>,
@@ -81,23 +81,6 @@ async fn an_event_is_stored_and_its_watermark_comes_back() {
     assert_eq!(events(&database).await, 12);
     assert_eq!(running.metrics.duplicates.get(), 10);
     running.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_workers_share_the_stream_of_one_device_on_postgresql() {
-    let (mosquitto, postgres) = (Mosquitto::start(), Postgres::start());
-    let database = open(&postgres.database("shared")).await;
-    let (one, two) =
-        (Running::start(mosquitto.port, &database, 0).await, Running::start(mosquitto.port, &database, 1).await);
-    let mut device = Device::connect("box-1", mosquitto.port).await;
-    for from in (1..2_000).step_by(10) {
-        device.send(from, from + 9).await;
-    }
-    device.wait_for_watermark(2_000).await;
-    assert_eq!(events(&database).await, 2_000);
-    assert!(one.metrics.messages.get() > 0 && two.metrics.messages.get() > 0, "one worker did it all");
-    one.stop().await;
-    two.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
