@@ -42,7 +42,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "provision",
         ],
     ),
-    ("gateway", &["units", "protocol", "telephony"]),
+    ("gateway", &["units", "protocol", "telephony", "rig"]),
+    ("rig", &[]),
     (
         "e2e",
         &[

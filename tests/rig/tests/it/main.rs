@@ -1,0 +1,4 @@
+//! The servers and the bad network, as tests use them.
+
+mod proxy;
+mod servers;
