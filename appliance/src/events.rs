@@ -4,11 +4,11 @@
 
 use protocol::limits::MAX_TEXT_LEN;
 use protocol::{
-    CallEnded, CallStarted, CallTurn, EventData, EventId, Extra, FormRecord, Latencies, NewEvent, Stamp, StoreReset,
-    VoicemailSaved, VoicemailTranscribed, Weather, Word,
+    CallEnded, CallStarted, CallTurn, EventData, EventId, Extra, FormRecord, Latencies, NewEvent, OutboxLost, Skipped,
+    Stamp, StoreReset, VoicemailSaved, VoicemailTranscribed, Weather, Word,
 };
 use rand::RngExt as _;
-use store::{Batch, CallOutcome, CallRecord, FormRow, OpenReport, TurnRow, VoicemailRecord};
+use store::{Batch, CallOutcome, CallRecord, DropCause, FormRow, OpenReport, OutboxDrop, TurnRow, VoicemailRecord};
 use units::Pii;
 
 use crate::clock::Clock;
@@ -145,6 +145,17 @@ impl Events {
                 extra: Extra::default(),
             },
         );
+    }
+
+    /// Tells that events were dropped for want of room, and notes in the same commit that it is told.
+    pub fn outbox_lost(&self, batch: &mut Batch, drop: &OutboxDrop) {
+        let OutboxDrop { stream, epoch, from, to, cause } = *drop;
+        let reason = match cause {
+            DropCause::Cap => Skipped::CAP,
+            DropCause::Disk => Skipped::DISK,
+        };
+        self.put(batch, &OutboxLost { stream, epoch, from, to, reason, extra: Extra::default() });
+        batch.mark_told(drop);
     }
 
     /// Tells that the database was damaged, and what became of it.

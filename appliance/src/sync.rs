@@ -1,7 +1,7 @@
 //! The link to the gateway: what the crate `sync` needs of the box, and what the box tells besides calls.
 
 mod host;
-mod store;
+pub mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use self::host::BoxHost;
 use self::store::ArchiveStore;
 use crate::app::Parts;
+use crate::archive::Archive;
+use crate::events::Events;
 use crate::health::{Part, PartState};
 use crate::logging::{Entry, LogTap};
 use crate::vitals;
@@ -29,6 +31,9 @@ const AFTER_FAILURE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// Looks between two samples of the figures.
 const SAMPLE_EVERY: u32 = 5;
+/// Shortest time between two times that losses are told. While a stream is full each commit of it loses something, and
+/// what tells of losses is never dropped itself.
+const LOSSES_EVERY: Duration = Duration::from_mins(10);
 
 /// Connects to the gateway, where one is configured, until `stop`; the program has then nothing more to tell.
 ///
@@ -137,6 +142,7 @@ async fn store_lines(parts: &Parts, entries: &[Entry]) -> bool {
 /// Looks at the machine now and then, and tells the figures that change.
 async fn look_at_machine(parts: &Arc<Parts>, host: &BoxHost, stop: &CancellationToken) {
     let mut next = Instant::now();
+    let mut next_losses = next;
     for look in 0_u32.. {
         let folder = parts.config.store.path.clone();
         let read = tokio::task::spawn_blocking(move || vitals::read(&folder, Reported::new(0, 0))).await;
@@ -146,10 +152,37 @@ async fn look_at_machine(parts: &Arc<Parts>, host: &BoxHost, stop: &Cancellation
             }
             host.set_vitals(report);
         }
+        if next_losses <= Instant::now() && tell_losses(&parts.archive, &parts.events).await {
+            next_losses = Instant::now() + LOSSES_EVERY;
+        }
         next += LOOK_EVERY;
         tokio::select! {
             () = stop.cancelled() => return,
             () = sleep_until(next) => {}
+        }
+    }
+}
+
+/// Tells which events were dropped since this was told last. Returns whether there was anything to tell.
+async fn tell_losses(archive: &Archive, events: &Events) -> bool {
+    let drops = archive.store().map(::store::Store::outbox_drops).unwrap_or_default();
+    let mut batch = ::store::Batch::new();
+    for drop in &drops {
+        events.outbox_lost(&mut batch, drop);
+    }
+    if batch.is_empty() {
+        return false;
+    }
+    match archive.commit(batch).await {
+        Ok(()) => {
+            for ::store::OutboxDrop { stream, from, to, cause, .. } in drops {
+                tracing::warn!(%stream, from, to, ?cause, "events were dropped for want of room");
+            }
+            true
+        }
+        Err(error) => {
+            tracing::debug!(error = &error as &dyn std::error::Error, "losses not told yet");
+            false
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The archive as the link sees it.
+//! The archive as the link sees it; public, so that a campaign tests this very join of the two crates.
 
 use ::store::{Batch, CommitError, Inbox, OutboxHead, Query, ReadError, SkipCause, Store};
 use ::sync::inbox::CommandRow;
@@ -15,7 +15,7 @@ const COMMAND: &str = "command/";
 
 /// The archive. What it does waits for the disk.
 #[derive(Clone, Debug)]
-pub(super) struct ArchiveStore(pub(super) Archive);
+pub struct ArchiveStore(pub Archive);
 
 impl ArchiveStore {
     fn store(&self) -> Result<&Store, OutboxStoreError> {
@@ -56,7 +56,8 @@ impl OutboxStore for ArchiveStore {
         let slice = self.store()?.outbox_slice(stream, epoch, after, max_events, max_len).map_err(failed)?;
         let skipped = slice.skipped.iter().map(|gap| {
             let reason = match gap.cause {
-                SkipCause::Dropped => Skipped::CAP,
+                SkipCause::Cap => Skipped::CAP,
+                SkipCause::Disk => Skipped::DISK,
                 SkipCause::Damaged => Skipped::STORE,
             };
             Skipped::new(SeqRange { from: gap.from, to: gap.to }, reason)

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use ::store::{Batch, Recordings, Store, StoreConfig};
+use ::store::{Batch, FaultyDisk, OutboxLimits, Recordings, Store, StoreConfig};
 use ::sync::inbox::CommandRow;
 use ::sync::link::Trouble;
 use ::sync::outbox::{OutboxStore as _, Refusal, StreamStatus, Wanted};
 use ::sync::{Broker, InboxStore as _, LinkStatus, SyncStatus};
-use protocol::{CommandRequest, CommandState, Desired, DeviceConfig, LogLevel, Stream};
+use protocol::{
+    CommandRequest, CommandState, Desired, DeviceConfig, Extra, Kind, LogLevel, MetricsSample, OutboxLost, Stream,
+};
 use units::Pii;
 
-use super::state_of;
 use super::store::ArchiveStore;
+use super::{state_of, tell_losses};
 use crate::archive::Archive;
 use crate::clock::Clock;
 use crate::events::Events;
@@ -60,6 +62,48 @@ fn events_come_out_as_they_went_in_and_go_when_the_gateway_has_them() {
     assert_eq!(store.slice(wanted).unwrap().events, []);
     store.begin_epoch(head.stream, head.epoch + 5).unwrap();
     assert_eq!(store.heads().last().map(|head| (head.epoch, head.next)), Some((head.epoch + 5, 1)));
+}
+
+#[tokio::test]
+async fn what_is_dropped_for_want_of_room_is_announced_in_its_stream_and_told_once_in_the_audit() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Arc::new(FaultyDisk::default());
+    let limits = OutboxLimits { lossy_stream_bytes: 0, ..OutboxLimits::default() };
+    let config = StoreConfig { outbox: limits, ..StoreConfig::new(folder.path()) };
+    let store = Store::open_on(&config, Arc::<FaultyDisk>::clone(&disk)).unwrap();
+    let (recordings, _) = Recordings::open(folder.path(), 0).unwrap();
+    let store = ArchiveStore(Archive::new(store, recordings, PartState::Ok, Arc::new(Health::default())));
+    let events = Events::new(9, Clock::start(), true);
+    assert!(!tell_losses(&store.0, &events).await, "nothing is lost yet");
+    let sample = || {
+        let mut batch = Batch::new();
+        let values = [("disk_free_bytes".to_owned(), 1.0)].into();
+        events.put(&mut batch, &MetricsSample { values, extra: Extra::default() });
+        store.0.store().unwrap().commit(batch).unwrap();
+    };
+    sample();
+    disk.set_free_bytes(limits.lossy_free_bytes - 1);
+    sample();
+    assert!(tell_losses(&store.0, &events).await);
+    assert!(!tell_losses(&store.0, &events).await, "it was told");
+    sample();
+    assert!(tell_losses(&store.0, &events).await);
+
+    let slice = |stream: Stream| {
+        let head = *store.heads().iter().find(|head| head.stream == stream).unwrap();
+        let wanted = Wanted { stream, epoch: head.epoch, after: 0, max_events: 64, max_len: 1 << 15 };
+        (head.epoch, store.slice(wanted).unwrap())
+    };
+    let (epoch, metrics) = slice(Stream::Metrics);
+    let announced: Vec<_> = metrics.skipped.iter().map(|gap| (gap.from, gap.to, gap.reason.as_str())).collect();
+    assert_eq!(announced, [(1, 1, "cap"), (2, 3, "disk")]);
+    let (_, audit) = slice(Stream::Audit);
+    assert!(audit.events.iter().all(|event| event.kind == Kind::OUTBOX_LOST));
+    let told: Vec<OutboxLost> = audit.events.iter().map(|event| event.data_as().unwrap()).collect();
+    let told: Vec<_> =
+        told.iter().map(|lost| (lost.stream, lost.epoch, lost.from, lost.to, lost.reason.as_str())).collect();
+    let of = |from, to, reason| (Stream::Metrics, epoch, from, to, reason);
+    assert_eq!(told, [of(1, 1, "cap"), of(2, 2, "disk"), of(3, 3, "disk")]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use protocol::{NewEvent, Stream};
 
 use crate::frame::{MAX_KEY_LEN, MAX_PAYLOAD_LEN};
 use crate::key::TableKey as _;
+use crate::outbox::OutboxDrop;
 use crate::records::CallRecord;
 use crate::tables::{CallByTimeKey, Calls, CallsByTime, Table};
 
@@ -23,6 +24,7 @@ pub struct Batch {
     pub(crate) events: Vec<NewEvent>,
     pub(crate) acknowledged: Vec<(Stream, u64, u64)>,
     pub(crate) epochs: Vec<(Stream, u64)>,
+    pub(crate) told: Vec<(Stream, u64, u64)>,
     pub(crate) unhurried: bool,
 }
 
@@ -100,6 +102,11 @@ impl Batch {
         self.epochs.push((stream, at_least));
     }
 
+    /// Notes that this batch tells of a drop, so that it is not told again.
+    pub fn mark_told(&mut self, drop: &OutboxDrop) {
+        self.told.push((drop.stream, drop.epoch, drop.to));
+    }
+
     /// Lets the commit wait for others for [`StoreConfig::linger`](crate::StoreConfig::linger), so that they share an
     /// `fsync`: for logs and figures, that nobody waits for.
     pub fn unhurried(&mut self) {
@@ -118,7 +125,11 @@ impl Batch {
 
     /// Tells whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0 && self.must_be_absent.is_empty() && self.acknowledged.is_empty() && self.epochs.is_empty()
+        self.len() == 0
+            && self.must_be_absent.is_empty()
+            && self.acknowledged.is_empty()
+            && self.epochs.is_empty()
+            && self.told.is_empty()
     }
 }
 

@@ -236,6 +236,7 @@ impl Committer {
             request.events.extend(&job.batch.events);
             request.acknowledged.extend(&job.batch.acknowledged);
             request.epochs.extend(&job.batch.epochs);
+            request.told.extend(&job.batch.told);
         }
         if request.is_empty() {
             return Ok(Plan::default());

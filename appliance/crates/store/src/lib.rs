@@ -54,7 +54,7 @@ pub use crate::disk::FaultyDisk;
 pub use crate::disk::{Disk, RealDisk};
 pub use crate::key::TableKey;
 pub use crate::opening::{OpenError, OpenReport, Opened};
-pub use crate::outbox::{OutboxHead, OutboxLimits, OutboxLoss, OutboxSlice, SkipCause, Skipped};
+pub use crate::outbox::{DropCause, OutboxDrop, OutboxHead, OutboxLimits, OutboxLoss, OutboxSlice, SkipCause, Skipped};
 pub use crate::query::{Order, Query, ReadError};
 pub use crate::recordings::{
     FinishedRecording, ParseRecordingNameError, RecordingError, RecordingFormat, RecordingKind, RecordingName,

@@ -13,6 +13,7 @@
 //! no room; then it is counted, and its number is told as skipped.
 
 pub(crate) mod chunk;
+mod drops;
 mod plan;
 mod read;
 
@@ -24,6 +25,8 @@ use protocol::{Stream, next_epoch};
 use serde::{Deserialize, Serialize};
 
 use self::chunk::{CHUNK_TABLE, ChunkKey};
+use self::drops::Drops;
+pub use self::drops::{DropCause, OutboxDrop};
 pub(crate) use self::plan::{Plan, Request};
 pub(crate) use self::read::SliceLimits;
 pub use self::read::{OutboxSlice, SkipCause, Skipped};
@@ -93,6 +96,7 @@ pub(super) struct Lane {
     /// Oldest first; the last one is open. Empty before the first event.
     pub(super) epochs: VecDeque<Epoch>,
     pub(super) loss: OutboxLoss,
+    pub(super) drops: Drops,
 }
 
 /// The events of one epoch of a stream.
@@ -156,6 +160,8 @@ pub(super) struct HeadRow {
     epochs: Vec<EpochRow>,
     dropped: u64,
     damaged: u64,
+    #[serde(skip_serializing_if = "Drops::is_empty")]
+    drops: Drops,
 }
 
 /// How an epoch stands, on disk.
@@ -224,6 +230,11 @@ impl Outbox {
         self.lanes.get(&stream).map_or_else(OutboxLoss::default, |lane| lane.loss)
     }
 
+    /// Returns what was dropped and is not marked as told.
+    pub(crate) fn untold_drops(&self) -> Vec<OutboxDrop> {
+        self.lanes.iter().flat_map(|(stream, lane)| lane.drops.untold(*stream)).collect()
+    }
+
     fn epoch(&self, stream: Stream, epoch: u64) -> Option<&Epoch> {
         self.lanes.get(&stream)?.epochs.iter().find(|known| known.number == epoch)
     }
@@ -241,7 +252,7 @@ impl Lane {
         };
         let mut epochs: VecDeque<Epoch> = row.epochs.iter().map(epoch).collect();
         epochs.make_contiguous().sort_by_key(|epoch| epoch.number);
-        Self { epochs, loss: OutboxLoss { dropped: row.dropped, damaged: row.damaged } }
+        Self { epochs, loss: OutboxLoss { dropped: row.dropped, damaged: row.damaged }, drops: row.drops.clone() }
     }
 
     /// Fills in the chunks that are there. Returns the keys of those that do not count: unreadable, or with the
@@ -304,6 +315,8 @@ impl Lane {
         while self.epochs.len() > 1 && self.epochs.front().is_some_and(Epoch::is_done) {
             self.epochs.pop_front();
         }
+        let epochs = &self.epochs;
+        self.drops.forget(|number| epochs.iter().find(|epoch| epoch.number == number).map(|epoch| epoch.through));
     }
 
     pub(super) fn put(&self, stream: Stream) -> io::Result<Operation> {
@@ -311,6 +324,7 @@ impl Lane {
             epochs: self.epochs.iter().map(Epoch::row).collect(),
             dropped: self.loss.dropped,
             damaged: self.loss.damaged,
+            drops: self.drops.clone(),
         };
         Ok(Operation { key: head_key(stream), payload: Some(serde_json::to_vec(&row)?) })
     }

@@ -16,7 +16,7 @@ use crate::commit::{CommitError, Committer, Done, Job, Listener, SharedEngine, S
 use crate::disk::{Disk, RealDisk};
 use crate::frame::{self, FrameError};
 use crate::opening::{self, OpenError, OpenReport};
-use crate::outbox::{OutboxHead, OutboxLimits, OutboxLoss, OutboxSlice, SliceLimits};
+use crate::outbox::{OutboxDrop, OutboxHead, OutboxLimits, OutboxLoss, OutboxSlice, SliceLimits};
 use crate::query::{Order, Query, ReadError, table_key};
 use crate::records::{CallOutcome, CallRecord, TurnRow, VoicemailKey, VoicemailRecord, VoicemailState, WebhookRow};
 use crate::tables::{CallByTimeKey, Calls, CallsByTime, Table, Turns, Voicemails, WebhookKeys};
@@ -201,6 +201,11 @@ impl Store {
     /// Returns how many events of a stream were lost.
     pub fn outbox_loss(&self, stream: Stream) -> OutboxLoss {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner).loss(stream)
+    }
+
+    /// Returns which events were dropped for want of room and not [marked as told](Batch::mark_told).
+    pub fn outbox_drops(&self) -> Vec<OutboxDrop> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner).untold_drops()
     }
 
     /// Reads events of a stream and epoch in order: those after `after` that the gateway does not have, at most

@@ -6,7 +6,7 @@ use std::io;
 use protocol::{NewEvent, Stream};
 
 use super::chunk::{self, ChunkKey};
-use super::{Chunk, Lane, Outbox, OutboxLimits};
+use super::{Chunk, DropCause, Lane, Outbox, OutboxLimits};
 use crate::batch::Operation;
 use crate::frame;
 
@@ -22,11 +22,13 @@ pub(crate) struct Request<'a> {
     pub(crate) acknowledged: Vec<(Stream, u64, u64)>,
     /// Epochs to begin, at this number or higher.
     pub(crate) epochs: Vec<(Stream, u64)>,
+    /// What was dropped and is told in this group: stream, epoch, and the last number.
+    pub(crate) told: Vec<(Stream, u64, u64)>,
 }
 
 impl Request<'_> {
     pub(crate) fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.acknowledged.is_empty() && self.epochs.is_empty()
+        self.events.is_empty() && self.acknowledged.is_empty() && self.epochs.is_empty() && self.told.is_empty()
     }
 }
 
@@ -48,8 +50,15 @@ enum Change {
         epoch: u64,
         through: u64,
     },
-    /// Removes the oldest chunk. What the gateway does not have of it is lost.
+    /// Removes the oldest chunk, which the gateway has.
     RemoveOldest,
+    /// Drops the oldest chunk. What the gateway does not have of it is lost.
+    DropOldest(DropCause),
+    /// What was dropped up to here is told.
+    MarkTold {
+        epoch: u64,
+        through: u64,
+    },
     ForgetDone,
 }
 
@@ -83,16 +92,30 @@ impl Outbox {
             plan.change(lane, *stream, Change::Acknowledge { epoch: *epoch, through: *through });
             touched.entry(*stream).or_default();
         }
+        for (stream, epoch, through) in &request.told {
+            let Some(lane) = self.lanes.get_mut(stream) else { continue };
+            plan.change(lane, *stream, Change::MarkTold { epoch: *epoch, through: *through });
+            touched.entry(*stream).or_default();
+        }
         for event in &request.events {
             touched.entry(event.stream).or_default().push(event);
+        }
+        let is_disk_full = free_bytes < limits.lossy_free_bytes;
+        if is_disk_full {
+            // Whoever commits makes room, not only who needs it.
+            let held = self.lanes.iter().filter(|(stream, lane)| stream.may_drop() && lane.bytes() > 0);
+            for (stream, _) in held {
+                touched.entry(*stream).or_default();
+            }
         }
         for (stream, events) in touched {
             let lane = self.lanes.entry(stream).or_default();
             plan.add(lane, stream, &events)?;
             plan.remove(lane, stream);
             if stream.may_drop() {
-                let room = if free_bytes < limits.lossy_free_bytes { 0 } else { limits.lossy_stream_bytes };
-                plan.drop_oldest(lane, stream, room);
+                let (room, cause) =
+                    if is_disk_full { (0, DropCause::Disk) } else { (limits.lossy_stream_bytes, DropCause::Cap) };
+                plan.drop_oldest(lane, stream, room, cause);
             }
             plan.change(lane, stream, Change::ForgetDone);
             plan.operations.push(lane.put(stream)?);
@@ -136,17 +159,22 @@ impl Plan {
     }
 
     /// Drops the oldest events until the rest takes no more than `room` bytes.
-    fn drop_oldest(&mut self, lane: &mut Lane, stream: Stream, room: u64) {
-        while lane.epochs.iter().fold(0_u64, |sum, epoch| sum.saturating_add(epoch.bytes)) > room {
+    fn drop_oldest(&mut self, lane: &mut Lane, stream: Stream, room: u64, cause: DropCause) {
+        while lane.bytes() > room {
             let Some((epoch, chunk)) = lane.oldest() else { return };
             let key = ChunkKey { stream, epoch: epoch.number, first: chunk.first };
             self.operations.push(Operation { key: key.encode(), payload: None });
-            self.change(lane, stream, Change::RemoveOldest);
+            self.change(lane, stream, Change::DropOldest(cause));
         }
     }
 }
 
 impl Lane {
+    /// Returns the bytes that its events take on the disk.
+    fn bytes(&self) -> u64 {
+        self.epochs.iter().fold(0_u64, |sum, epoch| sum.saturating_add(epoch.bytes))
+    }
+
     /// Returns the oldest chunk and its epoch.
     fn oldest(&self) -> Option<(&super::Epoch, Chunk)> {
         self.epochs.iter().find_map(|epoch| Some((epoch, *epoch.chunks.front()?)))
@@ -162,17 +190,29 @@ impl Lane {
             }
             Change::Acknowledge { epoch, through } => self.acknowledge(epoch, through),
             Change::RemoveOldest => {
-                let Some(epoch) = self.epochs.iter_mut().find(|epoch| !epoch.chunks.is_empty()) else { return };
-                let Some(chunk) = epoch.pop() else { return };
-                if chunk.last > epoch.through {
-                    let first = chunk.first.max(epoch.through.saturating_add(1));
-                    let count = chunk.last.saturating_sub(first).saturating_add(1);
-                    self.loss.dropped = self.loss.dropped.saturating_add(count);
-                    epoch.dropped_through = chunk.last;
-                }
+                self.pop_oldest();
             }
+            Change::DropOldest(cause) => {
+                let Some((epoch, first, last)) = self.pop_oldest() else { return };
+                let count = last.saturating_sub(first).saturating_add(1);
+                self.loss.dropped = self.loss.dropped.saturating_add(count);
+                self.drops.note(epoch, first, last, cause);
+            }
+            Change::MarkTold { epoch, through } => self.drops.mark_told(epoch, through),
             Change::ForgetDone => self.forget_done(),
         }
+    }
+
+    /// Takes the oldest chunk out. Returns what the gateway does not have of it: the epoch, the first and the last number.
+    fn pop_oldest(&mut self) -> Option<(u64, u64, u64)> {
+        let epoch = self.epochs.iter_mut().find(|epoch| !epoch.chunks.is_empty())?;
+        let chunk = epoch.pop()?;
+        let first = chunk.first.max(epoch.through.saturating_add(1));
+        if first > chunk.last {
+            return None;
+        }
+        epoch.dropped_through = chunk.last;
+        Some((epoch.number, first, chunk.last))
     }
 
     /// Notes what the gateway has. Numbers passed over that are neither there nor dropped were damaged.

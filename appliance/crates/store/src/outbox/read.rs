@@ -5,7 +5,8 @@ use std::io;
 use protocol::{Event, Stream};
 
 use super::chunk::{self, ChunkKey};
-use super::{Chunk, Outbox};
+use super::drops::Run;
+use super::{Chunk, DropCause, Outbox};
 use crate::engine::Engine;
 use crate::frame;
 
@@ -45,8 +46,10 @@ pub struct Skipped {
 /// Why events are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SkipCause {
-    /// There was no room, and the stream may lose some.
-    Dropped,
+    /// The stream may lose some, and took as many bytes as it may.
+    Cap,
+    /// The stream may lose some, and the disk was nearly full.
+    Disk,
     /// The database was damaged.
     Damaged,
 }
@@ -69,6 +72,7 @@ pub(crate) struct Extent {
     from: u64,
     next: u64,
     dropped_through: u64,
+    drops: Vec<Run>,
     chunks: Vec<Chunk>,
 }
 
@@ -76,13 +80,14 @@ impl Outbox {
     /// Looks up where the events after `after` are; `None` when there are none, nor gaps to be told.
     pub(crate) fn extent(&self, stream: Stream, epoch: u64, after: u64, limits: SliceLimits) -> Option<Extent> {
         let found = self.epoch(stream, epoch)?;
+        let drops = self.lanes.get(&stream)?.drops.of_epoch(epoch);
         let from = after.max(found.through).saturating_add(1);
         if from >= found.next {
             return None;
         }
         let start = found.chunks.partition_point(|chunk| chunk.last < from);
         let chunks = found.chunks.range(start..).take(limits.events).copied().collect();
-        Some(Extent { stream, epoch, from, next: found.next, dropped_through: found.dropped_through, chunks })
+        Some(Extent { stream, epoch, from, next: found.next, dropped_through: found.dropped_through, drops, chunks })
     }
 }
 
@@ -135,11 +140,27 @@ impl Extent {
 
     /// Notes that numbers from `from` to before `to` are gone, if there are any.
     fn skip(&self, slice: &mut OutboxSlice, from: u64, to: u64) {
-        let dropped_to = to.min(self.dropped_through.saturating_add(1)).max(from);
-        for (from, to, cause) in [(from, dropped_to, SkipCause::Dropped), (dropped_to, to, SkipCause::Damaged)] {
+        let mut push = |from: u64, to: u64, cause| {
             if from < to {
                 slice.skipped.push(Skipped { from, to: to.saturating_sub(1), cause });
             }
+        };
+        let dropped_to = to.min(self.dropped_through.saturating_add(1)).max(from);
+        let mut at = from;
+        for run in &self.drops {
+            let (start, end) = (run.from.max(at), run.to.saturating_add(1).min(dropped_to));
+            if start < end {
+                let cause = match run.cause {
+                    DropCause::Cap => SkipCause::Cap,
+                    DropCause::Disk => SkipCause::Disk,
+                };
+                // Dropped by a release that did not note why: it had one reason.
+                push(at, start, SkipCause::Cap);
+                push(start, end, cause);
+                at = end;
+            }
         }
+        push(at, dropped_to, SkipCause::Cap);
+        push(dropped_to, to, SkipCause::Damaged);
     }
 }

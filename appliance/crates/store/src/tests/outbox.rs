@@ -13,7 +13,8 @@ use units::Pii;
 
 use super::{batch_of_call, call, call_id, config, open, open_on};
 use crate::{
-    Batch, Calls, FaultyDisk, OutboxHead, OutboxLimits, OutboxLoss, OutboxSlice, SkipCause, Skipped, Store, StoreConfig,
+    Batch, Calls, DropCause, FaultyDisk, OutboxDrop, OutboxHead, OutboxLimits, OutboxLoss, OutboxSlice, SkipCause,
+    Skipped, Store, StoreConfig,
 };
 
 const WALL_MS: u64 = 1_700_000_000_000;
@@ -136,7 +137,7 @@ fn logs_make_room_for_newer_ones_and_the_gap_is_counted_and_told() {
     let slice = slice(&store, Stream::Logs);
     let OutboxLoss { dropped, damaged } = store.outbox_loss(Stream::Logs);
     assert!(dropped > 100 && damaged == 0);
-    assert_eq!(slice.skipped, [Skipped { from: 1, to: dropped, cause: SkipCause::Dropped }]);
+    assert_eq!(slice.skipped, [Skipped { from: 1, to: dropped, cause: SkipCause::Cap }]);
     assert_eq!(slice.events.first().unwrap().seq, dropped + 1);
     assert_eq!(all(&store, Stream::Calls).len(), 200);
     drop(store);
@@ -150,15 +151,64 @@ fn on_a_disk_that_is_nearly_full_logs_are_counted_only_and_calls_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let disk = Arc::new(FaultyDisk::default());
     let store = open_on(folder.path(), &disk);
-    store.commit(batch_of(&[event(Stream::Logs, 0), event(Stream::Calls, 0)])).unwrap();
+    let first = [event(Stream::Logs, 0), event(Stream::Metrics, 0), event(Stream::Calls, 0)];
+    store.commit(batch_of(&first)).unwrap();
     disk.set_free_bytes(OutboxLimits::default().lossy_free_bytes - 1);
     store.commit(batch_of(&[event(Stream::Logs, 1), event(Stream::Calls, 1)])).unwrap();
     assert_eq!(numbers(&all(&store, Stream::Calls)), [(1, 0), (2, 1)]);
-    assert_eq!(slice(&store, Stream::Logs).skipped, [Skipped { from: 1, to: 2, cause: SkipCause::Dropped }]);
+    assert_eq!(slice(&store, Stream::Logs).skipped, [Skipped { from: 1, to: 2, cause: SkipCause::Disk }]);
     assert_eq!(store.outbox_loss(Stream::Logs).dropped, 2);
+    let made_room = slice(&store, Stream::Metrics);
+    assert_eq!(made_room.skipped, [Skipped { from: 1, to: 1, cause: SkipCause::Disk }], "nobody added to it");
     disk.set_free_bytes(u64::MAX);
     store.commit(batch_of(&[event(Stream::Logs, 2)])).unwrap();
     assert_eq!(numbers(&all(&store, Stream::Logs)), [(3, 2)]);
+}
+
+#[test]
+fn each_drop_is_told_once_with_its_cause_also_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Arc::new(FaultyDisk::default());
+    let limits = OutboxLimits { lossy_stream_bytes: 0, ..OutboxLimits::default() };
+    let config = StoreConfig { outbox: limits, ..config(folder.path()) };
+    let open = || Store::open_on(&config, Arc::<FaultyDisk>::clone(&disk)).unwrap();
+    let store = open();
+    store.commit(batch_of(&[event(Stream::Logs, 0), event(Stream::Logs, 1), event(Stream::Calls, 0)])).unwrap();
+    disk.set_free_bytes(limits.lossy_free_bytes - 1);
+    store.commit(batch_of(&[event(Stream::Logs, 2)])).unwrap();
+    let epoch = head(&store, Stream::Logs).epoch;
+    let dropped = |from, to, cause| OutboxDrop { stream: Stream::Logs, epoch, from, to, cause };
+    let drops = [dropped(1, 2, DropCause::Cap), dropped(3, 3, DropCause::Disk)];
+    assert_eq!(store.outbox_drops(), drops);
+    let causes = [(1, 2, SkipCause::Cap), (3, 3, SkipCause::Disk)];
+    let announced = causes.map(|(from, to, cause)| Skipped { from, to, cause });
+    assert_eq!(slice(&store, Stream::Logs).skipped, announced);
+    drop(store);
+
+    let store = open();
+    assert_eq!(store.outbox_drops(), drops);
+    let mut telling = batch_of(&[event(Stream::Audit, 0), event(Stream::Audit, 1)]);
+    for drop in &drops {
+        telling.mark_told(drop);
+    }
+    // One that fails has told nothing.
+    disk.allow_writes(0);
+    assert!(store.commit(telling.clone()).is_err());
+    disk.allow_writes(u64::MAX);
+    store.commit(telling).unwrap();
+    assert_eq!(store.outbox_drops(), []);
+    drop(store);
+
+    let store = open();
+    assert_eq!(store.outbox_drops(), []);
+    let old = store.outbox_heads().into_iter().find(|head| head.stream == Stream::Logs).unwrap();
+    let slice = store.outbox_slice(Stream::Logs, old.epoch, 0, 64, 32_768).unwrap();
+    assert_eq!(slice.skipped, announced, "announced until the gateway has it");
+    store.commit(acknowledged(&old, 3)).unwrap();
+    store.commit(batch_of(&[event(Stream::Logs, 3)])).unwrap();
+    let newest = head(&store, Stream::Logs);
+    let more = OutboxDrop { epoch: newest.epoch, from: newest.next - 1, to: newest.next - 1, ..drops[1] };
+    assert_eq!(store.outbox_drops(), [more]);
 }
 
 #[test]
