@@ -1,6 +1,7 @@
 //! Builds every part of the box from its configuration and owns the order in which they start and stop.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,8 @@ const PLAIN_OFFICE: &str = include_str!("../forms/plain-office.toml");
 pub struct Parts {
     /// The configuration.
     pub config: Config,
+    /// Where the box listens.
+    pub address: SocketAddr,
     /// The language calls begin in.
     pub language: Language,
     /// The form to fill.
@@ -149,6 +152,7 @@ impl App {
     /// A part that cannot be had is degraded, not an error: the phone is answered by what there is.
     pub async fn build(config: Config, listener: TcpListener, engines: Engines) -> anyhow::Result<Self> {
         let health = Arc::new(Health::default());
+        let address = listener.local_addr().context("the listener has no address")?;
         let form = load_form(&config)?;
         let language = config.conversation.language;
         let clock = Clock::start();
@@ -178,6 +182,7 @@ impl App {
             deploy_id: format!("{:x}", clock.wall_ms()),
             voicemail: mailbox,
             config,
+            address,
             language,
             form,
             health,
@@ -213,8 +218,7 @@ impl App {
     /// Dropped half way, calls in progress fall into the carrier's voicemail.
     pub async fn run(self) -> anyhow::Result<()> {
         let Self { parts, listener, requests, lines } = self;
-        let address = listener.local_addr().context("the listener has no address")?;
-        tracing::info!(%address, "listening");
+        tracing::info!(address = %parts.address, "listening");
         let mut workers = tokio::task::JoinSet::new();
         workers.spawn(watchdog::run(Arc::clone(&parts)));
         workers.spawn(voicemail::run(Arc::clone(&parts), requests));

@@ -34,6 +34,7 @@ pub mod server;
 pub mod sound;
 pub mod switchboard;
 pub mod sync;
+pub mod test_call;
 pub mod vitals;
 pub mod voice;
 pub mod voicemail;

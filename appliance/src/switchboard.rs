@@ -164,6 +164,12 @@ impl Switchboard {
         self.lock().on_line.len()
     }
 
+    /// Returns whether no call is on the line or expected.
+    pub fn is_idle(&self) -> bool {
+        let inner = self.lock();
+        inner.expected.is_empty() && inner.on_line.is_empty()
+    }
+
     /// Begins to answer a webhook; what was answered before is answered again.
     pub fn begin_webhook(&self, now: Duration, key: DedupKey) -> Seen<Answer> {
         self.lock().answers.begin(now, key)

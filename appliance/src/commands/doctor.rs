@@ -16,6 +16,7 @@ use super::output;
 use super::target::TargetBox;
 use crate::carrier::http_client;
 use crate::cli::DoctorArgs;
+use crate::config::Config;
 
 /// Longest wait for one answer; the carrier itself gives up after 15 s.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
@@ -45,16 +46,48 @@ pub fn run(arguments: &DoctorArgs) -> anyhow::Result<ExitCode> {
     if arguments.json {
         output::json(&checks)?;
     } else {
-        for check in &checks {
-            let word = if check.passed { "ok  " } else { "FAIL" };
-            output::line(format_args!("{word}  {:<28} {}", check.name, check.found));
-            if !check.passed {
-                output::line(format_args!("      -> {}", check.remedy));
-            }
-        }
-        output::line(if all_passed { "go: this box answers the phone" } else { "no go: see the lines marked FAIL" });
+        lines(&checks).iter().for_each(output::line);
+        output::line(verdict(&checks));
     }
     Ok(if all_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Goes through the list for the box that runs in this process, without a call, and returns it for people, the verdict
+/// first.
+///
+/// # Errors
+///
+/// When nothing can be asked at all.
+///
+/// # Cancellation safety
+///
+/// May be dropped half way.
+pub async fn of_this_box(config: &Config) -> anyhow::Result<String> {
+    let target = TargetBox::of_config(config)?;
+    let checks = examine(&target, false).await?;
+    let mut text = vec![verdict(&checks).to_owned()];
+    text.extend(lines(&checks));
+    Ok(text.join("\n"))
+}
+
+fn lines(checks: &[Check]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for check in checks {
+        let word = if check.passed { "ok  " } else { "FAIL" };
+        lines.push(format!("{word}  {:<28} {}", check.name, check.found));
+        if !check.passed {
+            lines.push(format!("      -> {}", check.remedy));
+        }
+    }
+    lines
+}
+
+fn verdict(checks: &[Check]) -> &'static str {
+    if checks.iter().all(|check| check.passed) {
+        "go: this box answers the phone"
+    } else {
+        "no go: see the lines marked FAIL"
+    }
 }
 
 async fn examine(target: &TargetBox, with_calls: bool) -> anyhow::Result<Vec<Check>> {

@@ -41,6 +41,13 @@ impl TargetBox {
         })
     }
 
+    /// Takes the box that a configuration is of.
+    pub(super) fn of_config(config: &Config) -> anyhow::Result<Self> {
+        let key = config.carrier.auth_tokens.first().cloned().context("no key to sign with")?;
+        let account_sid = config.carrier.account_sid.clone();
+        Ok(Self { url: config.http.public_url.clone(), account_sid, key, config: None })
+    }
+
     /// Returns the carrier that serves the box.
     pub(super) fn carrier(&self) -> anyhow::Result<CarrierConfig> {
         let mut carrier = CarrierConfig::for_box(self.url.clone(), self.key.expose());

@@ -1,13 +1,16 @@
 //! What the gateway may ask of the box.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ::sync::{Host, HostFuture, SyncStatus};
 use protocol::{CallCounts, CommandRequest, Desired, LogLevel, OutboxReport, Reported};
 
 use super::{store_lines, tell};
 use crate::app::Parts;
+use crate::commands::doctor;
 use crate::logging::LogControl;
+use crate::test_call;
 
 /// The box.
 pub(super) struct BoxHost {
@@ -67,6 +70,18 @@ impl Host for BoxHost {
         report
     }
 
+    fn refuses(&self, request: &CommandRequest) -> Option<String> {
+        if request.kind == CommandRequest::ROTATE_KEY {
+            let reason = "this release makes no keys: put a new one and its certificate in place of sync.key and \
+                          sync.certificate, and restart";
+            return Some(reason.to_owned());
+        }
+        if request.kind == CommandRequest::PLACE_TEST_CALL {
+            return test_call::via(request).err();
+        }
+        None
+    }
+
     fn execute(&self, request: CommandRequest) -> HostFuture {
         let parts = Arc::clone(&self.parts);
         if request.kind == CommandRequest::RESTART {
@@ -76,8 +91,9 @@ impl Host for BoxHost {
             return Box::pin(std::future::pending());
         }
         if request.kind == CommandRequest::DOCTOR {
-            let readiness = serde_json::to_string(&parts.health.readiness());
-            return Box::pin(std::future::ready(readiness.map_err(|error| error.to_string())));
+            return Box::pin(
+                async move { doctor::of_this_box(&parts.config).await.map_err(|error| format!("{error:#}")) },
+            );
         }
         if request.kind == CommandRequest::FETCH_LOGS {
             let recent = self.logs.as_ref().map(LogControl::recent).unwrap_or_default();
@@ -89,6 +105,10 @@ impl Host for BoxHost {
                     Err("the lines could not be stored".to_owned())
                 }
             });
+        }
+        if request.kind == CommandRequest::PLACE_TEST_CALL {
+            let patience = Duration::from_millis(request.ttl_ms);
+            return Box::pin(async move { test_call::place(&parts, test_call::via(&request)?, patience).await });
         }
         Box::pin(std::future::ready(Err(format!("this release cannot do '{}' yet", request.kind))))
     }

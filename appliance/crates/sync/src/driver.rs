@@ -118,6 +118,9 @@ pub trait Host: Send + Sync + 'static {
     /// Says how the device is. What the link knows itself is filled in afterwards. Must not wait.
     fn report(&self) -> Reported;
 
+    /// Says why the device will not carry out a command that it knows, if it will not. Must not wait.
+    fn refuses(&self, request: &CommandRequest) -> Option<String>;
+
     /// Carries out a command.
     fn execute(&self, request: CommandRequest) -> HostFuture;
 
@@ -560,7 +563,12 @@ impl<S: OutboxStore + InboxStore, H: Host> Driver<S, H> {
                 let input = self.session.read(&topic, &payload, expiry, self.host.wall_ms());
                 match input {
                     Some(session::Input::Outbox(input)) => self.outbox.handle_input(now, input),
-                    Some(session::Input::Inbox(input)) => self.inbox.handle_input(now, input),
+                    Some(session::Input::Inbox(mut input)) => {
+                        if let InboxInput::Command { request, refused, .. } = &mut input {
+                            *refused = self.host.refuses(request);
+                        }
+                        self.inbox.handle_input(now, input);
+                    }
                     None => {}
                 }
             }

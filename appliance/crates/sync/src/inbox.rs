@@ -100,6 +100,8 @@ pub enum InboxInput {
         wall_ms: Option<u64>,
         /// What was left of the message's expiry.
         broker_left: Option<Duration>,
+        /// Why the device will not do it, if it will not.
+        refused: Option<String>,
     },
     /// The gateway cleared a command.
     CommandCleared(CommandId),
@@ -189,7 +191,10 @@ impl Inbox {
         match input {
             InboxInput::Desired(desired) => self.wish(desired),
             InboxInput::Applied { version, result } => self.applied(version, result),
-            InboxInput::Command { request, wall_ms, broker_left } => self.command(request, wall_ms, broker_left),
+            InboxInput::Command { request, wall_ms, broker_left, refused } => {
+                let broker_left_ms = broker_left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+                self.command(request, &Seen { wall_ms, since_first_seen_ms: 0, broker_left_ms }, refused);
+            }
             InboxInput::CommandCleared(id) => {
                 if self.commands.get(&id).is_none_or(|known| known.row.state.is_final()) {
                     self.commands.remove(&id);
@@ -264,12 +269,11 @@ impl Inbox {
         }
     }
 
-    fn command(&mut self, request: Box<CommandRequest>, wall_ms: Option<u64>, broker_left: Option<Duration>) {
+    fn command(&mut self, request: Box<CommandRequest>, seen: &Seen, refused: Option<String>) {
         if self.commands.contains_key(&request.id) {
             return;
         }
-        let broker_left_ms = broker_left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
-        let left = request.remaining_ms(&Seen { wall_ms, since_first_seen_ms: 0, broker_left_ms });
+        let left = request.remaining_ms(seen);
         let (state, detail) = if self.commands.len() >= MAX_COMMANDS {
             // Not remembered: there would be no end to it.
             let row = CommandRow {
@@ -284,6 +288,8 @@ impl Inbox {
             (CommandState::Expired, None)
         } else if !CommandRequest::KINDS.contains(&request.kind) {
             (CommandState::Rejected, Some("this release does not know it".to_owned()))
+        } else if let Some(reason) = refused {
+            (CommandState::Rejected, Some(clipped(reason)))
         } else {
             (CommandState::Accepted, None)
         };

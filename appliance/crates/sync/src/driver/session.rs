@@ -170,7 +170,7 @@ impl Session {
             })),
             Ok(Downlink::Desired(desired)) => Some(Input::Inbox(InboxInput::Desired(desired))),
             Ok(Downlink::Command(request)) => {
-                Some(Input::Inbox(InboxInput::Command { request, wall_ms, broker_left: expiry }))
+                Some(Input::Inbox(InboxInput::Command { request, wall_ms, broker_left: expiry, refused: None }))
             }
             Ok(Downlink::CommandCleared(id)) => Some(Input::Inbox(InboxInput::CommandCleared(id))),
             Ok(Downlink::Cleared) => None,

@@ -76,7 +76,10 @@ fn a_command_of_a_run_before_is_not_begun_again() {
 fn late_unknown_and_too_many_commands_are_refused() {
     let mut inbox = Inbox::new(None, Vec::new());
     let late = request("late", CommandRequest::DOCTOR);
-    let expired = |broker_left, wall_ms| InboxInput::Command { request: Box::new(late.clone()), wall_ms, broker_left };
+    let expired = |broker_left, wall_ms| {
+        let (request, refused) = (Box::new(late.clone()), Some("not worth asking".to_owned()));
+        InboxInput::Command { request, wall_ms, broker_left, refused }
+    };
     assert_eq!(inputs(&mut inbox, [expired(None, Some(61_000))]), [remember(&late, CommandState::Expired, None)]);
     let unknown = request("unknown", "dance".parse().unwrap());
     let outputs = inputs(&mut inbox, [command(&unknown)]);
@@ -92,6 +95,23 @@ fn late_unknown_and_too_many_commands_are_refused() {
     let mut inbox = Inbox::new(None, Vec::new());
     let outputs = inputs(&mut inbox, [expired(Some(Duration::ZERO), None)]);
     assert_eq!(outputs, [remember(&late, CommandState::Expired, None)]);
+}
+
+#[test]
+fn a_command_that_the_device_will_not_do_is_refused_with_its_reason_and_not_begun() {
+    let mut inbox = Inbox::new(None, Vec::new());
+    let rotate = request("a", CommandRequest::ROTATE_KEY);
+    let refused = InboxInput::Command {
+        request: Box::new(rotate.clone()),
+        wall_ms: None,
+        broker_left: None,
+        refused: Some("the key is not ours".to_owned()),
+    };
+    let outputs = inputs(&mut inbox, [refused]);
+    assert_eq!(outputs, [remember(&rotate, CommandState::Rejected, Some("the key is not ours"))]);
+    let outputs = inputs(&mut inbox, [remembered(&rotate, true)]);
+    assert!(matches!(&outputs[..], [InboxOutput::Status(status)] if status.state == CommandState::Rejected));
+    assert_eq!(inputs(&mut inbox, [command(&rotate)]), [], "asked again, it stays refused");
 }
 
 #[test]
@@ -148,7 +168,7 @@ fn request(id: &str, kind: Word) -> CommandRequest {
 }
 
 fn command(request: &CommandRequest) -> InboxInput {
-    InboxInput::Command { request: Box::new(request.clone()), wall_ms: Some(2_000), broker_left: None }
+    InboxInput::Command { request: Box::new(request.clone()), wall_ms: Some(2_000), broker_left: None, refused: None }
 }
 
 fn remember(request: &CommandRequest, state: CommandState, detail: Option<&str>) -> InboxOutput {

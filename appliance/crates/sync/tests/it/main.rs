@@ -2,7 +2,10 @@
 //! with the store and the gateway, is tested in `tests/`.
 #![expect(
     clippy::unwrap_used,
+    clippy::unwrap_in_result,
     clippy::expect_used,
+    clippy::infinite_loop,
+    clippy::type_complexity,
     clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "helpers of tests fail like tests, and say when they skip one"
@@ -100,6 +103,10 @@ async fn wishes_are_applied_and_commands_carried_out_once() {
     gateway.publish_command(&doctor).await;
     let status: CommandStatus = gateway.wait_for_status(&doctor.id, |status| status.state.is_final()).await;
     assert_eq!((status.state, status.detail.as_deref()), (CommandState::Succeeded, Some("doctor done")));
+    let rotate = CommandRequest::new("c2".parse().unwrap(), CommandRequest::ROTATE_KEY, json!({}), 0, 3_600_000);
+    gateway.publish_command(&rotate).await;
+    let status: CommandStatus = gateway.wait_for_status(&rotate.id, |status| status.state.is_final()).await;
+    assert_eq!((status.state, status.detail.as_deref()), (CommandState::Rejected, Some("the key of a test stays")));
     device.stop().await;
     // The next run finds both retained, and does neither again.
     let device = device.start_again(&broker, 2);

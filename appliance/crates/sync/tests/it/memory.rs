@@ -159,6 +159,10 @@ impl Host for TestHost {
         Reported::new(0, 0)
     }
 
+    fn refuses(&self, request: &CommandRequest) -> Option<String> {
+        (request.kind == CommandRequest::ROTATE_KEY).then(|| "the key of a test stays".to_owned())
+    }
+
     fn execute(&self, request: CommandRequest) -> HostFuture {
         self.executed.lock().unwrap().push(request.id.to_string());
         Box::pin(async move { Ok(format!("{} done", request.kind)) })
