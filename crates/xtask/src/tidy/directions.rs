@@ -44,6 +44,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("gateway", &["units", "protocol", "telephony", "rig"]),
     ("rig", &[]),
+    ("sim", &["units", "protocol", "sync", "gateway", "rig"]),
     (
         "e2e",
         &[
@@ -90,8 +91,8 @@ const IMPURE: &[&str] = &[
 const FENCED: &[(&str, &[&str])] = &[
     ("ort", &["speech-onnx"]),
     ("sled", &["store"]),
-    ("rumqttc", &["sync", "gateway"]),
-    ("rumqttc-next", &["sync", "gateway"]),
+    ("rumqttc", &["sync", "gateway", "sim"]),
+    ("rumqttc-next", &["sync", "gateway", "sim"]),
     ("sqlx", &["gateway"]),
     ("mqtt5", &["gateway"]),
 ];
