@@ -54,7 +54,7 @@ impl App {
             .with_context(|| format!("cannot listen on {} (http.listen)", config.http.listen))?;
         let broker = embedded(&mut config, &database).await?;
         let connector = Connector::new(&config.mqtt).context("cannot connect to brokers as configured")?;
-        let workers = (0..config.ingest.workers.get()).map(Part::Worker);
+        let workers = (0..config.ingest.workers.get()).flat_map(|place| [Part::Worker(place), Part::Watermarks(place)]);
         let health = Arc::new(Health::starting([Part::Database, Part::Control].into_iter().chain(workers)));
         health.set(Part::Database, PartState::Ok);
         let metrics = Arc::new(Metrics::new());

@@ -13,6 +13,8 @@ pub enum Part {
     Database,
     /// The connection that tells devices what is wished of them.
     Control,
+    /// The connection on which a worker, by its place, tells watermarks.
+    Watermarks(usize),
     /// A worker, by its place: its connection to the broker and what it stores.
     Worker(usize),
 }
@@ -70,6 +72,7 @@ impl Health {
             let name = match part {
                 Part::Database => "database".to_owned(),
                 Part::Control => "control".to_owned(),
+                Part::Watermarks(place) => format!("watermarks_{place}"),
                 Part::Worker(place) => format!("worker_{place}"),
             };
             let state = match state {

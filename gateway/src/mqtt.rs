@@ -26,6 +26,8 @@ const CONNECT_TIMEOUT_S: u64 = 10;
 const MAX_PACKET: u32 = 1_056 * 1_024;
 /// Publishes under way to the broker at once. The library looks at each of them whenever something happens.
 const OUTGOING_IN_FLIGHT: u16 = 64;
+/// Requests written at once. The library's default is one, a system call for each acknowledgement.
+const REQUEST_BATCH: usize = 256;
 /// First and longest wait before the next try to connect.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
@@ -65,6 +67,8 @@ pub struct Connector {
 pub enum Purpose {
     /// Takes in what devices send; its session outlives a restart.
     Worker(usize),
+    /// Tells the watermarks of a worker.
+    Watermarks(usize),
     /// Tells devices what is wished of them, and reads what the broker kept of them.
     Control,
 }
@@ -98,12 +102,13 @@ impl Connector {
         requests: usize,
     ) -> Option<(AsyncClient, EventLoop, &Server)> {
         let first = match purpose {
-            Purpose::Worker(place) => place,
+            Purpose::Worker(place) | Purpose::Watermarks(place) => place,
             Purpose::Control => 0,
         };
         let server = self.servers.get(first.wrapping_add(attempt).checked_rem(self.servers.len())?)?;
         let id = match purpose {
             Purpose::Worker(place) => format!("{WORKER_CLIENT_PREFIX}{}.{place}", self.name),
+            Purpose::Watermarks(place) => format!("{WORKER_CLIENT_PREFIX}{}.{place}.watermarks", self.name),
             Purpose::Control => format!("{WORKER_CLIENT_PREFIX}{}.control", self.name),
         };
         let mut options = MqttOptions::new(id, (server.host.clone(), server.port));
@@ -111,6 +116,7 @@ impl Connector {
             .set_keep_alive(KEEP_ALIVE_S)
             .set_receive_maximum(Some(self.receive_maximum))
             .set_outgoing_inflight_upper_limit(OUTGOING_IN_FLIGHT)
+            .set_max_request_batch(REQUEST_BATCH)
             .set_incoming_packet_size_limit(IncomingPacketSizeLimit::Bytes(MAX_PACKET));
         let mut network = NetworkOptions::new();
         network.set_tcp_nodelay(true);
@@ -125,7 +131,7 @@ impl Connector {
                     .set_ack_mode(AckMode::Manual)
                     .set_session_store(NothingUnderWay { expiry });
             }
-            Purpose::Control => {
+            Purpose::Watermarks(_) | Purpose::Control => {
                 options.set_clean_start(true);
             }
         }

@@ -36,6 +36,10 @@ pub const DEFAULT_BATCH_EVENTS: usize = 64;
 /// The length at which a device closes a batch unless told otherwise, in bytes of JSON before compression.
 pub const DEFAULT_BATCH_LEN: usize = 32 * 1024;
 
+/// The most batches of one stream that a device sends beyond the watermark. The gateway's workers take them in any order;
+/// what comes further ahead may be left unstored, to be sent again.
+pub const MAX_BATCHES_UNDER_WAY: usize = 32;
+
 /// How much of a bad event or payload is kept to be looked at by a person, in bytes.
 pub const MAX_QUARANTINED_LEN: usize = 8 * 1024;
 

@@ -3,9 +3,9 @@
 //! Pure. This is the only source of truth for "seen before": the events themselves may live in any partition, or be
 //! gone by retention, and a number below the watermark is still never stored twice.
 
-/// Ranges kept ahead of the watermark. A stream with more holes than this has lost something for good, and what would
-/// need another range is left to the device to send again.
-pub const MAX_AHEAD: usize = 64;
+/// Ranges kept ahead of the watermark. A device that keeps to the protocol needs half of them at most; what would need
+/// one more is left to the device to send again.
+pub const MAX_AHEAD: usize = 2 * protocol::limits::MAX_BATCHES_UNDER_WAY;
 
 /// Greatest sequence number, so that it fits both databases' 64-bit signed integers.
 pub const MAX_SEQ: u64 = i64::MAX as u64;

@@ -2,9 +2,10 @@
 //!
 //! Two futures make a connection. The pump polls the event loop and hands over what it delivers; when nobody takes it,
 //! the pump stops reading, and the network pushes back. The committer gathers what has come, stores it in one transaction,
-//! and hands acknowledgements and watermarks to the pump. So that the two never wait for each other, the committer takes
-//! messages in while it waits for the pump. The receive maximum alone would not bound what comes: Mosquitto 2.0.11 keeps
-//! to it at first, and delivers everything it has queued at the first acknowledgements.
+//! hands watermarks to the [`teller`](super::teller) and acknowledgements to the pump. The committer never waits for the
+//! pump alone: what the pump does not take at once stays with the committer, which goes on taking messages in. The receive
+//! maximum would not do for that: Mosquitto 2.0.11 keeps to it at first, and delivers everything it has queued at the first
+//! acknowledgements.
 //!
 //! Each connection has a client of its own: acknowledgements of one can never be sent on the next.
 
@@ -12,14 +13,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use protocol::{Topic, Watermark, encode, ingest_filters};
+use protocol::{Watermark, ingest_filters};
 use rumqttc::SubscribeFilter;
-use rumqttc::{AsyncClient, Event, EventLoop, ManualAck, Packet, Publish, PublishOptions, QoS, SubscribeReasonCode};
+use rumqttc::{AsyncClient, Event, EventLoop, ManualAck, Packet, Publish, QoS, SubscribeReasonCode};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::commit::{self, Received};
+use super::teller::{self, Teller};
 use super::wire::{Incoming, Message, chain};
 use crate::clock::now_ms;
 use crate::config::Ingest;
@@ -37,13 +39,8 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 const GOODBYE: Duration = Duration::from_secs(5);
 /// Longest wait from the order to stop until the connection is dropped.
 const CUT_OFF: Duration = Duration::from_secs(8);
-/// How long watermarks are remembered to be told again on the next connection: what was told on a connection just before
-/// it broke may not have arrived, and a device would wait half a minute for it.
-const REMEMBERED: Duration = Duration::from_secs(10);
-/// Watermarks remembered at most.
-const MAX_REMEMBERED: usize = 8_192;
-/// Longest wait for the pump to take a request, once no more messages are taken in meanwhile.
-const HAND_OVER: Duration = Duration::from_secs(10);
+/// Requests the pump takes at once. One transaction's acknowledgements go through in a few turns.
+const REQUESTS: usize = 1_024;
 
 /// Everything a worker needs.
 #[derive(Clone)]
@@ -68,17 +65,23 @@ struct Queued {
     ack: Option<ManualAck>,
 }
 
-/// What the committer takes messages from.
-struct Inbox {
+/// The committer's side of a connection.
+struct Line {
+    client: AsyncClient,
     messages: mpsc::Receiver<Queued>,
-    /// Taken in while it waited for the pump; at most `room`.
-    early: VecDeque<Queued>,
-    room: usize,
+    /// Acknowledgements of what is stored that the pump had no room for. Bounded by what the broker has under way to us.
+    unsent: VecDeque<ManualAck>,
 }
 
-/// Watermarks told lately, the oldest first.
-#[derive(Default)]
-struct Remembered(VecDeque<(Instant, String, Vec<u8>)>);
+/// What came while the committer waited.
+enum Came {
+    /// Messages, at least one.
+    Messages,
+    /// An acknowledgement left.
+    Sent,
+    /// The connection is gone.
+    Nothing,
+}
 
 impl Worker {
     /// Works until `shutdown`, over as many connections as it takes.
@@ -87,11 +90,22 @@ impl Worker {
     ///
     /// Dropped half way, what was not acknowledged is delivered again.
     pub async fn run(self, shutdown: CancellationToken) {
+        let (watermarks, receiver) = mpsc::channel(teller::WAITING);
+        let teller = Teller {
+            place: self.place,
+            connector: self.connector.clone(),
+            metrics: Arc::clone(&self.metrics),
+            health: Arc::clone(&self.health),
+        };
+        // The teller ends when the worker, and with it the sender, is gone.
+        tokio::join!(Box::pin(self.work(watermarks, &shutdown)), Box::pin(teller.run(receiver)));
+    }
+
+    async fn work(&self, watermarks: mpsc::Sender<Watermark>, shutdown: &CancellationToken) {
         let mut attempt = 0;
-        let mut remembered = Remembered::default();
         while !shutdown.is_cancelled() {
             let began = Instant::now();
-            let ended = Box::pin(self.connection(attempt, &mut remembered, &shutdown)).await;
+            let ended = Box::pin(self.connection(attempt, &watermarks, shutdown)).await;
             if shutdown.is_cancelled() {
                 break;
             }
@@ -107,19 +121,22 @@ impl Worker {
     }
 
     /// Works on one connection until it breaks; returns why it did.
-    async fn connection(&self, attempt: usize, told: &mut Remembered, shutdown: &CancellationToken) -> String {
+    async fn connection(
+        &self,
+        attempt: usize,
+        watermarks: &mpsc::Sender<Watermark>,
+        shutdown: &CancellationToken,
+    ) -> String {
         let room = self.connector.receive_maximum();
         let purpose = Purpose::Worker(self.place);
-        // Room for the acknowledgements and watermarks of two transactions: the pump empties it all the time.
-        let requests = 4 * self.config.batch_messages.get() + room;
-        let Some((client, events, server)) = self.connector.connect(purpose, attempt, requests) else {
+        let Some((client, events, server)) = self.connector.connect(purpose, attempt, REQUESTS) else {
             return "no broker is configured".to_owned();
         };
         tracing::debug!(worker = self.place, %server, "connecting");
         let (sender, receiver) = mpsc::channel(room);
         let pump = self.pump(events, client.clone(), sender);
-        let inbox = Inbox { messages: receiver, early: VecDeque::new(), room };
-        let committer = self.committer(client, inbox, told, shutdown);
+        let line = Line { client, messages: receiver, unsent: VecDeque::new() };
+        let committer = self.committer(line, watermarks, shutdown);
         let both = async { tokio::join!(pump, committer) };
         tokio::select! {
             (ended, ()) = both => ended,
@@ -170,36 +187,22 @@ impl Worker {
     }
 
     /// Stores what comes until the pump ends or the worker shall stop.
-    async fn committer(
-        &self,
-        client: AsyncClient,
-        mut inbox: Inbox,
-        told: &mut Remembered,
-        shutdown: &CancellationToken,
-    ) {
-        if told.tell_again(&client, &mut inbox).await {
-            while let Some(gathered) = self.gather(&mut inbox, shutdown).await {
-                if !self.commit(gathered, &client, &mut inbox, told, shutdown).await {
-                    break;
-                }
+    async fn committer(&self, mut line: Line, watermarks: &mpsc::Sender<Watermark>, shutdown: &CancellationToken) {
+        while let Some(gathered) = self.gather(&mut line, shutdown).await {
+            if !self.commit(gathered, &mut line, watermarks, shutdown).await {
+                break;
             }
         }
-        // Dropping the client would cut off what is still to be sent.
-        let goodbye = client.disconnect_with_timeout(GOODBYE);
-        let is_sent = inbox.while_waiting(async { goodbye.await.is_ok() }).await;
+        let is_sent = line.goodbye().await;
         tracing::debug!(worker = self.place, is_sent, "leaving the broker");
-        inbox.early.clear();
-        // The pump ends by that; what it still delivers is not acknowledged.
-        while inbox.messages.recv().await.is_some() {}
     }
 
     /// Stores messages, tells the watermarks and acknowledges them; returns whether the connection is still of use.
     async fn commit(
         &self,
         gathered: Vec<Queued>,
-        client: &AsyncClient,
-        inbox: &mut Inbox,
-        told: &mut Remembered,
+        line: &mut Line,
+        watermarks: &mpsc::Sender<Watermark>,
         shutdown: &CancellationToken,
     ) -> bool {
         let mut acks = Vec::with_capacity(gathered.len());
@@ -213,43 +216,35 @@ impl Worker {
             acks.extend(ack);
             received.push(Received { message, incoming });
         }
-        let Some(watermarks) = self.store(&received, &inbox.messages, shutdown).await else { return false };
-        for watermark in &watermarks {
-            let Some((topic, payload)) = payload_of(watermark) else { continue };
-            told.note(topic.clone(), payload.clone());
-            if !inbox.while_waiting(publish(client, topic, payload)).await {
-                return false;
-            }
-            self.metrics.watermarks.inc();
-        }
-        for ack in acks {
-            // Where the connection is gone, the message comes again, and is known.
-            if !inbox.while_waiting(async { client.manual_ack(ack).await.is_ok() }).await {
+        let Some(stored) = self.store(&received, &line.messages, shutdown).await else { return false };
+        for watermark in stored {
+            // The teller has a connection of its own, and takes what comes whether it stands or not.
+            if watermarks.send(watermark).await.is_err() {
                 return false;
             }
         }
+        line.acknowledge(acks);
         true
     }
 
     /// Waits for a message and gathers what comes soon after it. Nothing when there will be no more, or it is time to
     /// stop.
-    async fn gather(&self, inbox: &mut Inbox, shutdown: &CancellationToken) -> Option<Vec<Queued>> {
+    async fn gather(&self, line: &mut Line, shutdown: &CancellationToken) -> Option<Vec<Queued>> {
         let most = self.config.batch_messages.get();
-        let early = inbox.early.len().min(most);
-        let mut gathered: Vec<Queued> = inbox.early.drain(..early).collect();
-        if gathered.is_empty() {
+        let mut gathered = Vec::new();
+        while gathered.is_empty() {
             tokio::select! {
                 () = shutdown.cancelled() => return None,
-                count = inbox.messages.recv_many(&mut gathered, most) => if count == 0 { return None },
+                came = line.next(&mut gathered, most) => if matches!(came, Came::Nothing) { return None },
             }
         }
         let deadline = tokio::time::Instant::now() + self.config.linger;
         while gathered.len() < most && !shutdown.is_cancelled() {
             let quiet = (tokio::time::Instant::now() + self.config.idle).min(deadline);
             let room = most - gathered.len();
-            match timeout_at(quiet, inbox.messages.recv_many(&mut gathered, room)).await {
-                Ok(more) if more > 0 => {}
-                _ => break,
+            match timeout_at(quiet, line.next(&mut gathered, room)).await {
+                Ok(Came::Messages | Came::Sent) => {}
+                Ok(Came::Nothing) | Err(_) => break,
             }
         }
         Some(gathered)
@@ -293,43 +288,53 @@ impl Worker {
     }
 }
 
-impl Inbox {
-    /// Waits until the pump has taken a request, and takes messages in meanwhile, so that the pump does not wait for us.
-    /// Returns what the request returned; false when the pump does not take it.
-    async fn while_waiting(&mut self, request: impl Future<Output = bool>) -> bool {
-        let mut request = std::pin::pin!(request);
-        while self.early.len() < self.room {
-            tokio::select! {
-                biased;
-                done = &mut request => return done,
-                message = self.messages.recv() => match message {
-                    Some(message) => self.early.push_back(message),
-                    None => break,
-                },
+impl Line {
+    /// Waits for messages, at most `room`, and hands over meanwhile what was not sent.
+    ///
+    /// # Cancellation safety
+    ///
+    /// Dropped half way, no message is lost. An acknowledgement may be sent twice; the client refuses the second.
+    async fn next(&mut self, gathered: &mut Vec<Queued>, room: usize) -> Came {
+        let Some(ack) = self.unsent.front() else {
+            let count = self.messages.recv_many(gathered, room).await;
+            return if count == 0 { Came::Nothing } else { Came::Messages };
+        };
+        tokio::select! {
+            biased;
+            sent = self.client.manual_ack(ack.clone()) => {
+                self.unsent.pop_front();
+                if sent.is_ok() { Came::Sent } else { Came::Nothing }
             }
+            count = self.messages.recv_many(gathered, room) => if count == 0 { Came::Nothing } else { Came::Messages },
         }
-        timeout(HAND_OVER, request).await.unwrap_or(false)
-    }
-}
-
-impl Remembered {
-    fn note(&mut self, topic: String, payload: Vec<u8>) {
-        let now = Instant::now();
-        let is_old = |told: &Instant| now.duration_since(*told) >= REMEMBERED;
-        while self.0.len() >= MAX_REMEMBERED || self.0.front().is_some_and(|(told, _, _)| is_old(told)) {
-            self.0.pop_front();
-        }
-        self.0.push_back((now, topic, payload));
     }
 
-    /// Tells them again on a new connection; returns whether that went well.
-    async fn tell_again(&mut self, client: &AsyncClient, inbox: &mut Inbox) -> bool {
-        for (told, topic, payload) in std::mem::take(&mut self.0) {
-            if told.elapsed() < REMEMBERED && !inbox.while_waiting(publish(client, topic, payload)).await {
-                return false;
+    /// Hands acknowledgements to the pump, as many as it takes at once, in order; the rest waits.
+    fn acknowledge(&mut self, acks: Vec<ManualAck>) {
+        self.unsent.extend(acks);
+        while let Some(ack) = self.unsent.front() {
+            // Full, or gone: then the messages come again, and are known.
+            if self.client.try_manual_ack(ack.clone()).is_err() {
+                break;
             }
+            self.unsent.pop_front();
         }
-        true
+    }
+
+    /// Says goodbye behind the last acknowledgements; dropping the client would cut them off. What still comes is not
+    /// acknowledged, and comes again. Returns whether all was sent.
+    async fn goodbye(mut self) -> bool {
+        let Self { client, messages, unsent } = &mut self;
+        let leave = async {
+            for ack in unsent.drain(..) {
+                client.manual_ack(ack).await.ok()?;
+            }
+            client.disconnect_with_timeout(GOODBYE).await.ok()
+        };
+        let drain = async { while messages.recv().await.is_some() {} };
+        // The pump ends by the goodbye, and with it the messages.
+        let (left, ()) = tokio::join!(timeout(GOODBYE, leave), drain);
+        matches!(left, Ok(Some(())))
     }
 }
 
@@ -337,21 +342,4 @@ impl Remembered {
 async fn cut_off(shutdown: &CancellationToken) {
     shutdown.cancelled().await;
     sleep(CUT_OFF).await;
-}
-
-fn payload_of(watermark: &Watermark) -> Option<(String, Vec<u8>)> {
-    let topic = Topic::Ack { device: watermark.device.clone(), stream: watermark.stream };
-    match encode(watermark) {
-        Ok(payload) => Some((topic.to_string(), payload)),
-        Err(error) => {
-            tracing::error!(error = chain(&error), "a watermark cannot be written");
-            None
-        }
-    }
-}
-
-/// Hands a retained document to the pump; returns whether the connection is still there. If not, it is told again on the
-/// next.
-async fn publish(client: &AsyncClient, topic: String, payload: Vec<u8>) -> bool {
-    client.publish(topic, payload, PublishOptions::at_least_once().retained()).await.is_ok()
 }

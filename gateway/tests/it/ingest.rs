@@ -5,15 +5,17 @@ use std::sync::Arc;
 use gateway::config::Ingest;
 use gateway::db::Database;
 use gateway::health::{Health, Part};
+use gateway::ingest::sequences::MAX_AHEAD;
 use gateway::ingest::worker::Worker;
 use gateway::metrics::Metrics;
 use gateway::mqtt::Connector;
+use protocol::limits::MAX_BATCHES_UNDER_WAY;
 use sea_query::{Expr, Query};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::devices::{Device, SOON};
-use crate::servers::{Mosquitto, config, open, sqlite_url};
+use crate::servers::{Mosquitto, Postgres, config, open, sqlite_url};
 
 struct Running {
     task: JoinHandle<()>,
@@ -80,6 +82,49 @@ async fn an_event_is_stored_and_its_watermark_comes_back() {
     device.wait_for_watermark(12).await;
     assert_eq!(events(&database).await, 12);
     assert_eq!(running.metrics.duplicates.get(), 10);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_share_the_stream_of_one_device_on_postgresql() {
+    let (mosquitto, postgres) = (Mosquitto::start(), Postgres::start());
+    let database = open(&postgres.database("shared")).await;
+    let (one, two) =
+        (Running::start(mosquitto.port, &database, 0).await, Running::start(mosquitto.port, &database, 1).await);
+    let mut device = Device::connect("box-1", mosquitto.port).await;
+    // As much at once as the protocol allows, so that what one worker has is often ahead of what the other has.
+    let window = u64::try_from(MAX_BATCHES_UNDER_WAY).unwrap();
+    for batch in 1..=12 * window {
+        device.send(batch * 10 - 9, batch * 10).await;
+        if batch % window == 0 {
+            device.wait_for_watermark(batch * 10).await;
+        }
+    }
+    assert_eq!(events(&database).await, i64::try_from(12 * window * 10).unwrap());
+    assert!(one.metrics.messages.get() > 0 && two.metrics.messages.get() > 0, "one worker did it all");
+    assert_eq!((one.metrics.deferred.get(), two.metrics.deferred.get()), (0, 0), "left to the device");
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_too_many_holes_before_it_is_left_to_the_device() {
+    let (mosquitto, folder) = (Mosquitto::start(), tempfile::tempdir().unwrap());
+    let database = open(&sqlite_url(folder.path())).await;
+    let running = Running::start(mosquitto.port, &database, 0).await;
+    let mut device = Device::connect("box-1", mosquitto.port).await;
+    // Every second number: no batch touches another.
+    let last = u64::try_from(MAX_AHEAD).unwrap() * 2 + 2;
+    for seq in (2..=last).step_by(2) {
+        device.send(seq, seq).await;
+    }
+    for seq in (1..last).step_by(2) {
+        device.send(seq, seq).await;
+    }
+    device.wait_for_watermark(last - 1).await;
+    assert_eq!(running.metrics.deferred.get(), 1);
+    device.send(last, last).await;
+    device.wait_for_watermark(last).await;
     running.stop().await;
 }
 
