@@ -15,6 +15,8 @@ pub const LOCK_MIGRATE: i64 = 0x6b6f_6c62_0001;
 pub const LOCK_CHANGES: i64 = 0x6b6f_6c62_0002;
 /// Advisory lock of the worker that keeps house.
 pub const LOCK_LEADER: i64 = 0x6b6f_6c62_0003;
+/// Advisory lock of whoever makes tables for the next days.
+pub const LOCK_DAYS: i64 = 0x6b6f_6c62_0004;
 
 /// Events in one statement on `PostgreSQL`.
 const POSTGRES_BLOCK: usize = 4_096;

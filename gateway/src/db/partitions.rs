@@ -4,6 +4,7 @@
 
 use protocol::Stream;
 
+use super::hot::LOCK_DAYS;
 use super::{Database, DbError, Engine, Inner, Write};
 
 /// Days made ahead of time: a gateway that cannot make them for this long still stores, into the default partition.
@@ -57,6 +58,8 @@ impl Write {
     /// Makes the days from `now_ms` on, as far ahead as they are made.
     pub async fn make_days(&mut self, now_ms: i64) -> Result<(), DbError> {
         let Inner::Postgres { transaction } = &mut self.inner else { return Ok(()) };
+        // Two gateways that start at once would each hold a table of the other's way.
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK_DAYS).execute(&mut **transaction).await?;
         sqlx::raw_sql(LOCK_TIMEOUT).execute(&mut **transaction).await?;
         for half in Half::ALL {
             for ahead in 0..=DAYS_AHEAD {

@@ -10,7 +10,7 @@ use protocol::{EventBatch, Stream, Topic, encode};
 use sea_query::{Expr, Query};
 
 use crate::devices::{batch, id, received_on};
-use crate::servers::on_both;
+use crate::servers::{Postgres, on_both, open};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 const NOW: i64 = 20_777 * DAY_MS + 1_000;
@@ -90,4 +90,25 @@ async fn a_command_nobody_took_up_is_closed_and_is_to_be_cleared() {
         assert_eq!(states, [("unanswered".to_owned(), false), ("running".to_owned(), true)]);
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_that_start_at_once_make_the_days_once() {
+    let postgres = Postgres::start();
+    let url = postgres.database("days");
+    let make = async |database: Database, round: i64| {
+        let mut write = database.write().await.unwrap();
+        write.make_days(NOW + round * 10 * DAY_MS).await.unwrap();
+        write.commit().await.unwrap();
+    };
+    let (one, two) = tokio::join!(open(&url), open(&url));
+    for round in 0..10 {
+        tokio::join!(make(one.clone(), round), make(two.clone(), round));
+    }
+    let mut select = Query::select();
+    select.expr(Expr::cust("count(*)")).from("pg_inherits");
+    // Four days of two halves each, the two halves, and what each has for other days.
+    let expected = 10 * 4 * 2;
+    let tables = one.row::<(i64,)>(&select).await.unwrap().unwrap().0;
+    assert!(tables >= expected, "{tables}");
 }
