@@ -46,6 +46,12 @@ power-cuts: ## Cut the power of a box in QEMU, N times (20), and look what the s
 	@cd tests/power-cuts && python3 -m unittest --quiet
 	@tests/power-cuts/campaign.py --cuts $(or $(N),20) $(if $(SEED),--seed $(SEED)) $(if $(UNSYNCED),--unsynced)
 
+.PHONY: chaos
+chaos: ## Kill and cut everything between box and gateway, ROUNDS times (500), and look what was lost; SEED repeats a campaign.
+	@$(setup) test
+	@cargo build --release --package chaos --package gateway
+	@target/release/kolbox-chaos --rounds $(or $(ROUNDS),500) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
+
 .PHONY: check
 check: setup ## Check format, lints, docs and house rules without running the tests.
 	@cargo xtask check

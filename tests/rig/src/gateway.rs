@@ -14,7 +14,7 @@ use crate::process::{Process, find, pause};
 use crate::{Memory, RigError, memory};
 
 /// Longest wait for it to be ready.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 /// Longest wait for an answer.
 const ANSWER: Duration = Duration::from_secs(5);
 /// Bytes of an answer that are read at most.
@@ -89,6 +89,11 @@ impl Gateway {
             pause();
         }
         Ok(())
+    }
+
+    /// Returns an error when it has ended by itself ([`RigError::Ended`]), or was killed and not started again.
+    pub fn check_running(&mut self) -> Result<(), RigError> {
+        self.process.check_running()
     }
 
     /// Asks for `path` of its API.

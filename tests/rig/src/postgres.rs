@@ -15,7 +15,7 @@ use crate::process::{Process, find, pause};
 use crate::{Memory, RigError, memory};
 
 /// Longest wait for it to be ready: a cluster that was killed recovers first.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// Where Debian puts its versions.
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// Who runs it when we are root, whom it refuses: `nobody`.

@@ -44,6 +44,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("gateway", &["units", "protocol", "telephony", "rig"]),
     ("rig", &[]),
+    ("chaos", &["units", "protocol", "store", "sync", "appliance", "rig"]),
     ("sim", &["units", "protocol", "sync", "gateway", "rig"]),
     (
         "e2e",

@@ -55,7 +55,7 @@ fn ask(client: &mut TcpStream, text: &str) -> std::io::Result<String> {
     client.write_all(text.as_bytes())?;
     let mut answer = vec![0; text.len()];
     client.read_exact(&mut answer)?;
-    Ok(String::from_utf8(answer).unwrap())
+    String::from_utf8(answer).map_err(std::io::Error::other)
 }
 
 #[test]

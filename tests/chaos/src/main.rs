@@ -1,0 +1,43 @@
+//! The program `kolbox-chaos`: kills and cuts everything between box and gateway, and counts what was lost.
+//!
+//! Devices are processes with the real store and the real link; gateways, broker and database are the real programs. A
+//! device says on its standard output what it promises: events whose commit has returned. Each round begins one or two
+//! faults at moments that a seed decides ([`plan`]); most end in the same round, some later. In the end everything is
+//! healed, the outboxes must become empty, and what lies in the database is compared with what was promised ([`check`]).
+//!
+//! **Invariant:** what happens when is decided by the seed alone; how it falls together with what the programs do is not.
+//! **Invariant:** only what this process has read of a device counts as promised.
+
+mod campaign;
+mod check;
+mod cli;
+mod device;
+mod fleet;
+mod plan;
+mod progress;
+mod promise;
+mod report;
+mod seat;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Some(Command::Device(options)) => device::run(&options).map(|()| ExitCode::SUCCESS),
+        None => campaign::run(&cli.campaign),
+    };
+    done.unwrap_or_else(|error| {
+        complain(&error);
+        ExitCode::FAILURE
+    })
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a program that failed")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("kolbox-chaos: {error:#}");
+}
