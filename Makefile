@@ -32,6 +32,12 @@ run: release ## Serve calls: with KOLBOX_CONFIG if set, else on loopback with de
 bench: release ## Print the figures of the design beside their targets.
 	@$(with_library) $(kolbox) bench
 
+.PHONY: bench-gateway
+bench-gateway: ## Connect 10,000 simulated devices to a gateway and print what it stores; OPTIONS as of kolbox-sim bench.
+	@$(setup) test
+	@cargo build --release --package sim --package gateway
+	@target/release/kolbox-sim bench $(OPTIONS)
+
 .PHONY: release
 release: setup
 	@cargo build --release --package appliance

@@ -27,7 +27,16 @@ pub enum Command {
     /// Connect devices to a broker and let them live
     #[command(after_long_help = EXAMPLES)]
     Run(Box<Run>),
+    /// Start servers, connect thousands of devices, and measure what is stored
+    #[command(after_long_help = BENCH)]
+    Bench(Bench),
 }
+
+const BENCH: &str = "\
+Starts Mosquitto, PostgreSQL and kolbox-gateway, each stage anew, with the settings of gateway/deploy/mosquitto-postgres, then
+kolbox-gateway alone with its embedded broker and database. Everything runs on this machine, so that the figures are
+those of a machine that carries the devices too. Exit code 0: everything that was made is stored, whatever the figures;
+1: something is missing.";
 
 const EXAMPLES: &str = "\
 Each device has a connection of its own (MQTT 5), a birth and a last will, reports its state, and keeps its events in an
@@ -122,6 +131,44 @@ pub struct Run {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "30s")]
     pub will_delay: Duration,
     /// Print the summary as JSON; the lines of the seconds go to standard error
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is measured.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Devices connected to Mosquitto
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+    pub devices: u32,
+    /// Devices connected to the embedded broker
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
+    pub embedded_devices: u32,
+    /// Workers of the gateway, one stage each
+    #[arg(long, value_name = "COUNT", value_delimiter = ',', default_value = "1,2,4")]
+    pub workers: Vec<usize>,
+    /// Events in one message
+    #[arg(long = "burst", value_name = "EVENTS", value_delimiter = ',', default_value = "1,10")]
+    pub bursts: Vec<u32>,
+    /// How long each load is measured
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "15s")]
+    pub seconds: Duration,
+    /// How many devices begin per second
+    #[arg(long, value_name = "DEVICES/S", default_value_t = 500.0)]
+    pub connect_rate: f64,
+    /// What all chances are drawn from
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The gateway's program [default: kolbox-gateway beside this one]
+    #[arg(long, value_name = "FILE")]
+    pub gateway: Option<PathBuf>,
+    /// Leave out the embedded broker and database
+    #[arg(long, conflicts_with = "embedded_only")]
+    pub external_only: bool,
+    /// Leave out Mosquitto and the other database
+    #[arg(long)]
+    pub embedded_only: bool,
+    /// Print all figures as JSON; the table goes to standard error
     #[arg(long)]
     pub json: bool,
 }

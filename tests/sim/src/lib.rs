@@ -13,6 +13,7 @@
 
 pub mod bad;
 pub mod behaviour;
+pub mod bench;
 pub mod cli;
 pub mod device;
 pub mod fleet;

@@ -41,5 +41,12 @@ fn act(cli: &Cli) -> anyhow::Result<u8> {
             std::io::stdout().write_all(text.as_bytes())?;
             Ok(summary.exit_code())
         }
+        Command::Bench(arguments) => {
+            let outcome = runtime.block_on(sim::bench::bench(arguments))?;
+            if arguments.json {
+                std::io::stdout().write_all(format!("{}\n", serde_json::to_string(&outcome)?).as_bytes())?;
+            }
+            Ok(outcome.exit_code())
+        }
     }
 }

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use protocol::DeviceId;
-use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::{ClientConfig, RootCertStore};
@@ -66,6 +69,61 @@ pub enum TlsError {
     /// What was signed cannot be used.
     #[error("certificate and key cannot be used")]
     Unusable(#[source] rustls::Error),
+}
+
+/// A certificate with its key, PEM.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate: String,
+    /// The key.
+    pub key: String,
+}
+
+/// An authority for a trial: made here and now, gone with the process.
+pub struct TrialAuthority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: String,
+}
+
+impl std::fmt::Debug for TrialAuthority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrialAuthority").finish_non_exhaustive()
+    }
+}
+
+impl TrialAuthority {
+    /// Makes one.
+    pub fn new() -> Result<Self, TlsError> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "Authority of a trial");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().map_err(TlsError::Sign)?;
+        let certificate = params.self_signed(&key).map_err(TlsError::Sign)?.pem();
+        Ok(Self { issuer: Issuer::new(params, key), certificate })
+    }
+
+    /// Returns its certificate, PEM.
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// Returns its key, PEM.
+    pub fn key(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
+    /// Signs a broker, by its name or address.
+    pub fn server(&self, host: &str) -> Result<Identity, TlsError> {
+        let mut params = CertificateParams::new(vec![host.to_owned()]).map_err(TlsError::Sign)?;
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, host);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let key = KeyPair::generate().map_err(TlsError::Sign)?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(TlsError::Sign)?.pem();
+        Ok(Identity { certificate, key: key.serialize_pem() })
+    }
 }
 
 impl DeviceTls {

@@ -22,7 +22,7 @@ fn fleet(servers: &Servers, name: &str, devices: u32, behaviour: Behaviour) -> F
         broker: servers.mosquitto.url().parse().unwrap(),
         credentials: None,
         keep_alive: Duration::from_secs(30),
-        session_expiry: Duration::from_secs(60),
+        session_expiry: Duration::from_mins(1),
         will_delay: Duration::ZERO,
         max_unanswered: outbox.max_unanswered,
     };

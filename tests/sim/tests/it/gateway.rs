@@ -15,7 +15,7 @@ use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Longest wait for anything that is bound to happen.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 
 /// What of Mosquitto's settings the gateway's example has, as far as devices notice it.
 const SETTINGS: &str = "max_packet_size 266240\nmax_inflight_messages 512\nmax_queued_messages 20000\n";
