@@ -2,4 +2,5 @@
 
 pub mod control;
 pub mod device;
+mod standing;
 pub mod store;

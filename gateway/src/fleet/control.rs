@@ -4,17 +4,21 @@
 //! What is to be told is a row that says whether it was told. A row is published, and marked when the broker has it; if
 //! the row has changed meanwhile, the mark fails and it is published again. So several gateways may do this at once, and
 //! a crash between any two steps costs nothing but a repetition.
+//!
+//! A broker may come back without its memory, and does not say so. So with each connection everything that stands is told
+//! again: wishes and commands first, watermarks when nothing else is due ([`standing`]).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::{CommandId, CommandRequest, CommandState, Desired, DeviceId, Topic, encode, snapshot_filters};
 use rumqttc::{AsyncClient, Event, EventLoop, Packet, PublishOptions, PublishProperties, QoS, SubscribeFilter};
-use sea_query::{Cond, Expr, ExprTrait as _, Order, Query};
+use sea_query::{Cond, Expr, ExprTrait as _, Query};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::standing::Standing;
 use crate::clock::now_ms;
 use crate::db::{Database, DbError};
 use crate::health::{Health, Part, PartState};
@@ -48,13 +52,20 @@ pub struct Control {
     pub wake: Arc<Notify>,
 }
 
-/// A document to publish, and what to mark when the broker has it.
+/// A document to publish, and what to mark when the broker has it, if anything.
 #[derive(Clone, Debug)]
-struct Due {
-    topic: Topic,
-    payload: Vec<u8>,
-    expiry: Option<Duration>,
-    mark: Mark,
+pub(super) struct Due {
+    pub(super) topic: Topic,
+    pub(super) payload: Vec<u8>,
+    pub(super) expiry: Option<Duration>,
+    mark: Option<Mark>,
+}
+
+impl Due {
+    /// Makes a document of which nobody keeps note whether it was told.
+    pub(super) const fn unmarked(topic: Topic, payload: Vec<u8>) -> Self {
+        Self { topic, payload, expiry: None, mark: None }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -168,42 +179,51 @@ impl Control {
             return chain(&error);
         }
         self.health.set(Part::Control, PartState::Ok);
+        let mut standing = Standing::default();
         loop {
             let due = match due(&self.database, now_ms()).await {
+                Ok(due) if due.is_empty() => standing.next(&self.database).await,
+                due => due,
+            };
+            let due = match due {
                 Ok(due) => due,
                 Err(error) => return chain(&error),
             };
-            if due.is_empty() {
+            if due.is_empty() && standing.is_told() {
                 drop(timeout(LOOK, self.wake.notified()).await);
-                continue;
-            }
-            let mut taken = Vec::with_capacity(due.len());
-            for it in due {
-                let mut options = PublishOptions::new(QoS::AtLeastOnce).retained();
-                if let Some(expiry) = it.expiry {
-                    let seconds = u32::try_from(std::cmp::max(1, expiry.as_secs())).unwrap_or(u32::MAX);
-                    options = options.properties(PublishProperties {
-                        message_expiry_interval: Some(seconds),
-                        ..PublishProperties::default()
-                    });
-                }
-                match client.publish_tracked(it.topic.to_string(), it.payload, options).await {
-                    Ok(notice) => taken.push((notice, it.mark)),
-                    Err(error) => return chain(&error),
-                }
-            }
-            for (notice, mark) in taken {
-                // Not authorised or over quota means: not delivered.
-                match timeout(TAKEN, notice.wait_completion_async()).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => return format!("a document was not delivered: {}", chain(&error)),
-                    Err(_elapsed) => return "the broker did not take a document in time".to_owned(),
-                }
-                if let Err(error) = mark_told(&self.database, &mark).await {
-                    return chain(&error);
-                }
+            } else if let Err(ended) = self.publish(&client, due).await {
+                return ended;
             }
         }
+    }
+
+    /// Publishes documents and waits until the broker has them; an error is why it has not.
+    async fn publish(&self, client: &AsyncClient, due: Vec<Due>) -> Result<(), String> {
+        let mut taken = Vec::with_capacity(due.len());
+        for it in due {
+            let mut options = PublishOptions::new(QoS::AtLeastOnce).retained();
+            if let Some(expiry) = it.expiry {
+                let seconds = u32::try_from(std::cmp::max(1, expiry.as_secs())).unwrap_or(u32::MAX);
+                options = options.properties(PublishProperties {
+                    message_expiry_interval: Some(seconds),
+                    ..PublishProperties::default()
+                });
+            }
+            let published = client.publish_tracked(it.topic.to_string(), it.payload, options).await;
+            taken.push((published.map_err(|error| chain(&error))?, it.mark));
+        }
+        for (notice, mark) in taken {
+            // Not authorised or over quota means: not delivered.
+            match timeout(TAKEN, notice.wait_completion_async()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(format!("a document was not delivered: {}", chain(&error))),
+                Err(_elapsed) => return Err("the broker did not take a document in time".to_owned()),
+            }
+            if let Some(mark) = mark {
+                mark_told(&self.database, &mark).await.map_err(|error| chain(&error))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -251,7 +271,8 @@ fn due_desired((device, version, config): DesiredRow) -> Result<Due, DbError> {
     let version_told = u64::try_from(version).map_err(|_negative| bad("a negative version".to_owned()))?;
     let document = Desired { version: version_told, ..Desired::first(config) };
     let payload = encode(&document).map_err(|error| bad(chain(&error)))?;
-    Ok(Due { topic: Topic::Desired { device: id }, payload, expiry: None, mark: Mark::Desired { device, version } })
+    let mark = Some(Mark::Desired { device, version });
+    Ok(Due { topic: Topic::Desired { device: id }, payload, expiry: None, mark })
 }
 
 fn due_command((device, id, kind, args, state, issued, expires): CommandRow, now_ms: i64) -> Result<Due, DbError> {
@@ -272,7 +293,7 @@ fn due_command((device, id, kind, args, state, issued, expires): CommandRow, now
         (Vec::new(), None)
     };
     let topic = Topic::CommandRequest { device: name, command };
-    Ok(Due { topic, payload, expiry, mark: Mark::Command { device, id, state } })
+    Ok(Due { topic, payload, expiry, mark: Some(Mark::Command { device, id, state }) })
 }
 
 async fn mark_told(database: &Database, mark: &Mark) -> Result<(), DbError> {
@@ -317,26 +338,10 @@ pub async fn documents(database: &Database, now_ms: i64) -> Result<Vec<(String, 
         let due = due_command(row, now_ms)?;
         documents.push((due.topic.to_string(), due.payload));
     }
-    let mut select = Query::select();
-    // In this order the newest outbox of a stream comes last, and takes the place of those before it.
-    select
-        .columns(["device", "stream", "epoch", "watermark"])
-        .from("streams")
-        .order_by("device", Order::Asc)
-        .order_by("stream", Order::Asc)
-        .order_by("epoch", Order::Asc);
-    for row in database.rows::<(String, String, i64, i64)>(&select).await? {
-        documents.push(watermark(&row)?);
+    let mut standing = Standing::default();
+    while !standing.is_told() {
+        let page = standing.next(database).await?;
+        documents.extend(page.into_iter().map(|due| (due.topic.to_string(), due.payload)));
     }
     Ok(documents)
-}
-
-fn watermark((device, stream, epoch, through): &(String, String, i64, i64)) -> Result<(String, Vec<u8>), DbError> {
-    let bad = |what: String| DbError::Row { table: "streams", what };
-    let device: DeviceId = device.parse().map_err(|error| bad(format!("a name: {error}")))?;
-    let stream = stream.parse().map_err(|error| bad(format!("a stream: {error}")))?;
-    let number = |value: i64| u64::try_from(value).unwrap_or_default();
-    let document = protocol::Watermark::new(device.clone(), stream, number(*epoch), number(*through));
-    let payload = encode(&document).map_err(|error| bad(chain(&error)))?;
-    Ok((Topic::Ack { device, stream }.to_string(), payload))
 }

@@ -10,7 +10,8 @@ use gateway::health::Health;
 use gateway::http::auth::{Role, Scope};
 use gateway::http::tokens::{self, NewToken};
 use protocol::{
-    CommandId, CommandRequest, CommandState, CommandStatus, Desired, Presence, Reported, Topic, decode, encode,
+    CommandId, CommandRequest, CommandState, CommandStatus, Desired, Presence, Reported, Topic, Watermark, decode,
+    encode,
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -314,6 +315,39 @@ async fn what_the_broker_kept_is_read_at_start_and_what_was_wished_meanwhile_is_
     assert_eq!(gateway.ask(Method::PUT, "/api/v1/devices/box-1/desired", wish).await.0, StatusCode::OK);
     let topic = Topic::Desired { device: device.id.clone() };
     assert!(!device.wait_for(&topic).await.is_empty());
+    gateway.stop().await;
+}
+
+/// Killed before its first autosave, after half an hour, Mosquitto has nothing on its disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_lost_its_memory_is_told_again_what_stands() {
+    let (mut mosquitto, folder) = (Mosquitto::start(), tempfile::tempdir().unwrap());
+    let gateway = Gateway::on_sqlite(&mosquitto, folder.path()).await;
+    let mut device = Device::connect("box-1", mosquitto.port).await;
+    birth(&device).await;
+    for through in 1..=5 {
+        device.send(through, through).await;
+    }
+    device.wait_for_watermark(5).await;
+    gateway.wait("/api/v1/devices/box-1", |device| device["online"] == true).await;
+    let wish = json!({ "expected_version": 0, "config": { "log_level": "trace" } });
+    assert_eq!(gateway.ask(Method::PUT, "/api/v1/devices/box-1/desired", wish).await.0, StatusCode::OK);
+    let give = json!({ "kind": "doctor", "id": "c-1", "ttl": "1h" });
+    assert_eq!(gateway.ask(Method::POST, "/api/v1/devices/box-1/commands", give).await.0, StatusCode::CREATED);
+    let id = device.id.clone();
+    let desired = Topic::Desired { device: id.clone() };
+    let request = Topic::CommandRequest { device: id.clone(), command: "c-1".parse().unwrap() };
+    let ack = Topic::Ack { device: id.clone(), stream: protocol::Stream::Calls };
+    device.wait_for_each([&desired, &request]).await;
+    drop(device);
+
+    mosquitto.kill();
+    mosquitto.start_again();
+    let mut device = Device::connect("box-1", mosquitto.port).await;
+    let [desired_told, request_told, ack_told] = device.wait_for_each([&desired, &request, &ack]).await;
+    assert_eq!(decode::<Desired>(&desired, &desired_told).unwrap().version, 1);
+    assert_eq!(decode::<CommandRequest>(&request, &request_told).unwrap().kind, CommandRequest::DOCTOR);
+    assert_eq!(decode::<Watermark>(&ack, &ack_told).unwrap().through, 5);
     gateway.stop().await;
 }
 

@@ -140,6 +140,26 @@ impl Device {
     }
 }
 
+impl Device {
+    /// Waits for a message on each of `topics`, in whatever order they come; returns what came first on each.
+    pub(crate) async fn wait_for_each<const N: usize>(&mut self, topics: [&Topic; N]) -> [Vec<u8>; N] {
+        let mut found: [Option<Vec<u8>>; N] = [const { None }; N];
+        let waiting = async {
+            while found.iter().any(Option::is_none) {
+                let (topic, payload) = self.messages.recv().await.unwrap();
+                for (wanted, found) in topics.iter().zip(&mut found) {
+                    if wanted.to_string() == topic {
+                        found.get_or_insert_with(|| payload.clone());
+                    }
+                }
+            }
+        };
+        let came = timeout(SOON, waiting).await.is_ok();
+        assert!(came, "of {topics:?} came {:?}", found.each_ref().map(Option::is_some));
+        found.map(Option::unwrap)
+    }
+}
+
 impl Drop for Device {
     fn drop(&mut self) {
         self.task.abort();
