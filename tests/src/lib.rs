@@ -3,15 +3,17 @@
 //! [`TestBox`] builds the real [`appliance::app::App`] on a free port with a store of its own and scripted engines,
 //! and beside it a [`testcall::Carrier`] whose REST interface the box is told of. [`PhraseBook`] is a language of
 //! tones that a caller speaks and a recognizer understands without a model. [`Socket`] is a media stream by hand, for
-//! what a proper carrier would never send.
+//! what a proper carrier would never send. [`Cloud`] is the gateway's program as a process of its own, with its API.
 //!
 //! **Invariant:** nothing here waits for a time; [`wait_until`] waits for a state, with a deadline.
 
+mod cloud;
 mod phrases;
 mod running;
 mod socket;
 mod wait;
 
+pub use self::cloud::{Cloud, DEVICE};
 pub use self::phrases::PhraseBook;
 pub use self::running::{ACCOUNT, Answer, BoxOptions, KEY, TestBox, engines, incoming_params};
 pub use self::socket::{Came, Socket};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use appliance::app::{App, Parts};
 use appliance::config::{Config, Secret};
+use appliance::logging::LogTap;
 use appliance::voice::Engines;
 use http::{HeaderMap, Method};
 use reqwest::header::CONTENT_TYPE;
@@ -64,6 +65,7 @@ pub struct BoxOptions {
     pace: Pace,
     voice: Arc<dyn CallerVoice>,
     folder: Option<TempDir>,
+    lines: Option<LogTap>,
 }
 
 impl BoxOptions {
@@ -79,7 +81,7 @@ impl BoxOptions {
     }
 
     fn with(engines: Engines, voice: Arc<dyn CallerVoice>) -> Self {
-        Self { engines, configure: Vec::new(), pace: Pace::RealTime, voice, folder: None }
+        Self { engines, configure: Vec::new(), pace: Pace::RealTime, voice, folder: None, lines: None }
     }
 
     /// Changes the configuration.
@@ -93,6 +95,13 @@ impl BoxOptions {
     #[must_use]
     pub fn pace(mut self, pace: Pace) -> Self {
         self.pace = pace;
+        self
+    }
+
+    /// Lets the gateway have its share of these lines.
+    #[must_use]
+    pub fn logged(mut self, lines: LogTap) -> Self {
+        self.lines = Some(lines);
         self
     }
 
@@ -202,7 +211,10 @@ impl TestBox {
         carrier.pace = options.pace;
         let carrier = Carrier::start_on(rest, carrier, options.voice)?;
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
-        let app = App::build(config, listener, options.engines).await?;
+        let mut app = App::build(config, listener, options.engines).await?;
+        if let Some(lines) = options.lines {
+            app = app.with_log(lines);
+        }
         let parts = app.parts();
         let running = tokio::spawn(app.run());
         Ok(Self { parts, carrier, address, client, folder, running })

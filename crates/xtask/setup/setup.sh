@@ -40,6 +40,7 @@ missing_packages() {
     if [[ ${1:-} == test ]]; then # the tests start a broker and a database of their own; Debian keeps both off the path
         command -v mosquitto >/dev/null || [[ -x /usr/sbin/mosquitto ]] || echo mosquitto
         command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
+        command -v openssl >/dev/null || echo openssl
     fi
     if wheels_wanted; then
         command -v python3 >/dev/null || echo python3

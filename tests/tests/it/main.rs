@@ -10,6 +10,7 @@
 mod broken;
 mod calls;
 mod connections;
+mod gateway;
 mod keeping;
 mod pages;
 mod privacy;

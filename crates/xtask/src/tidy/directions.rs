@@ -44,8 +44,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("gateway", &["units", "protocol", "telephony", "rig"]),
     ("rig", &[]),
-    ("chaos", &["units", "protocol", "store", "sync", "appliance", "rig"]),
     ("sim", &["units", "protocol", "sync", "gateway", "rig"]),
+    ("chaos", &["units", "protocol", "store", "sync", "appliance", "rig"]),
     (
         "e2e",
         &[
@@ -63,6 +63,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "store",
             "appliance",
             "gateway",
+            "rig",
         ],
     ),
 ];

@@ -37,7 +37,7 @@ fn furnish(machine: &Path, cargo: &str) {
     fs::write(scripts.join("setup.sh"), &script).unwrap();
     fs::write(machine.join("library.so"), "a stand-in").unwrap();
     let programs_there = [("cargo", cargo), ("rustc", "echo rustc 1.999.0\n")];
-    let others = ["cc", "make", "espeak-ng", "lame", "mosquitto", "initdb"].map(|name| (name, "exit 0\n"));
+    let others = ["cc", "make", "espeak-ng", "lame", "mosquitto", "initdb", "openssl"].map(|name| (name, "exit 0\n"));
     for (name, does) in programs_there.into_iter().chain(others) {
         let file = programs.join(name);
         fs::write(&file, format!("#!/bin/sh\n{does}")).unwrap();
