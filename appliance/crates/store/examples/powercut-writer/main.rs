@@ -11,18 +11,19 @@
 //! |---|---|
 //! | `opening` | the store is about to be opened |
 //! | `opened OPENED boot=N salvaged=N damaged=N` | how it went, and the reason if the database was given up |
-//! | `rows NUMBER:BATCH ...` | rows found, and the batch that put them last |
+//! | `rows NUMBER:BATCH ...` | rows and events found, and the batch that put them last |
 //! | `bad TEXT` | a row that was never written like that |
 //! | `sound NUMBER BYTES whole` or `torn` | a finished recording, and whether its samples are those written |
 //! | `verified` | everything was read |
 //! | `writing` | the first commit comes next |
-//! | `try BATCH pNUMBER dNUMBER ...` | a commit comes next: rows it puts and deletes |
+//! | `try BATCH pNUMBER dNUMBER ...` | a commit comes next: rows it puts and deletes, events it emits and acknowledges |
 //! | `ack BATCH` | that commit was acknowledged |
 //! | `refused BATCH ERROR` | that commit failed |
 //! | `record NUMBER` | a recording is about to be made |
 //! | `recorded NUMBER BYTES` | it is finished |
 //! | `removing NUMBER` | a recording is about to be removed |
 
+mod events;
 mod rows;
 mod sound;
 
@@ -70,12 +71,13 @@ fn main() -> Outcome<()> {
     let store = Store::open_on(&config, Arc::clone(&disk))?;
     let (recordings, _) = Recordings::open_on(Path::new(folder), config.reserve_bytes, disk)?;
     say(&opened(store.report()))?;
-    let found = rows::print_all(&store)?;
+    let (found, events) = rows::print_all(&store)?;
     let sounds = sound::print_all(&recordings)?;
     say("verified")?;
     if mode == "write" {
         say("writing")?;
         let campaign = Campaign { store, recordings, numbers: AtomicU64::new(first), batches: AtomicU64::new(first) };
+        campaign.acknowledge(&events)?;
         match campaign.run(seed, &found, sounds)? {}
     }
     Ok(())
@@ -134,6 +136,20 @@ impl Campaign {
         })
     }
 
+    /// Takes half of the events that were found out of the outbox.
+    fn acknowledge(&self, found: &[events::Found]) -> Outcome<()> {
+        let mut batch = Batch::new();
+        let gone: Vec<String> =
+            events::acknowledge(&mut batch, found).iter().map(|number| format!(" d{number}")).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let batch_number = self.batches.fetch_add(1, Ordering::SeqCst);
+        say(&format!("try {batch_number}{}", gone.concat()))?;
+        self.store.commit(batch)?;
+        Ok(say(&format!("ack {batch_number}"))?)
+    }
+
     fn write_reporting(&self, random: StdRng, live: Vec<u64>) {
         let Err(error) = self.write(random, live);
         complain(&*error);
@@ -167,7 +183,7 @@ impl Campaign {
                 }
             }
             live.retain(|number| !deleted.contains(number));
-            live.extend(put);
+            live.extend(put.into_iter().filter(|number| !rows::is_event(*number)));
             live.sort_unstable();
             live.dedup();
         }

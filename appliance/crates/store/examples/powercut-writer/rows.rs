@@ -11,7 +11,7 @@ use store::{
 };
 use units::{CallId, CallTime, Language, Pii, TurnId};
 
-use crate::{Outcome, say};
+use crate::{Outcome, events, say};
 
 /// Rows printed on one line.
 const ROWS_PER_LINE: usize = 64;
@@ -24,16 +24,23 @@ enum Place {
     Forms,
     Voicemails,
     WebhookKeys,
+    Events,
 }
 
 fn place(number: u64) -> Place {
-    match number % 5 {
+    match number % 6 {
         0 => Place::Calls,
         1 => Place::Turns,
         2 => Place::Forms,
         3 => Place::Voicemails,
-        _ => Place::WebhookKeys,
+        4 => Place::WebhookKeys,
+        _ => Place::Events,
     }
+}
+
+/// Tells whether a number is an event's: those are written once, and leave by a watermark.
+pub(crate) fn is_event(number: u64) -> bool {
+    place(number) == Place::Events
 }
 
 /// Puts the row of a number as a batch writes it.
@@ -44,6 +51,7 @@ pub(crate) fn put(batch: &mut Batch, number: u64, batch_number: u64) -> Outcome<
         Place::Forms => batch.put::<Forms>(&form_key(number)?, &form(number, batch_number)?)?,
         Place::Voicemails => batch.put::<Voicemails>(&voicemail_key(number)?, &voicemail(number, batch_number)?)?,
         Place::WebhookKeys => batch.put::<WebhookKeys>(&token(number), &webhook(number, batch_number))?,
+        Place::Events => events::emit(batch, number, batch_number)?,
     }
     Ok(())
 }
@@ -59,12 +67,14 @@ pub(crate) fn delete(batch: &mut Batch, number: u64) -> Outcome<()> {
         Place::Forms => batch.delete::<Forms>(&form_key(number)?)?,
         Place::Voicemails => batch.delete::<Voicemails>(&voicemail_key(number)?)?,
         Place::WebhookKeys => batch.delete::<WebhookKeys>(&token(number))?,
+        Place::Events => return Err("an event is not deleted".into()),
     }
     Ok(())
 }
 
-/// Prints every row, and those that are not as they were written. Returns the numbers.
-pub(crate) fn print_all(store: &Store) -> Outcome<BTreeSet<u64>> {
+/// Prints every row and event, and those that are not as they were written. Returns the numbers of the rows, and the
+/// events.
+pub(crate) fn print_all(store: &Store) -> Outcome<(BTreeSet<u64>, Vec<events::Found>)> {
     let mut found = Vec::new();
     let mut calls = BTreeSet::new();
     for (key, row) in all::<Calls>(store)? {
@@ -97,11 +107,14 @@ pub(crate) fn print_all(store: &Store) -> Outcome<BTreeSet<u64>> {
         check("webhook_keys", number, row == webhook(number, batch))?;
         found.push((number, batch));
     }
+    let rows = found.iter().map(|(number, _)| *number).collect();
+    let events = events::read_all(store)?;
+    found.extend(events.iter().map(|event| (event.number, event.batch)));
     for some in found.chunks(ROWS_PER_LINE) {
         let words: Vec<String> = some.iter().map(|(number, batch)| format!("{number}:{batch}")).collect();
         say(&format!("rows {}", words.join(" ")))?;
     }
-    Ok(found.into_iter().map(|(number, _)| number).collect())
+    Ok((rows, events))
 }
 
 fn all<T: Table>(store: &Store) -> Outcome<Vec<(T::Key, T::Row)>> {
@@ -140,7 +153,7 @@ fn token(number: u64) -> String {
 }
 
 /// Text of a length between nothing and a kilobyte, seldom of sixteen.
-fn text(number: u64, batch: u64) -> String {
+pub(crate) fn text(number: u64, batch: u64) -> String {
     let mut random = StdRng::seed_from_u64(number.rotate_left(32) ^ batch);
     let longest = if random.random_ratio(1, 50) { 16_384 } else { 1_024 };
     let letters = (0..random.random_range(0..longest)).map(|_| char::from(random.random_range(b'a'..=b'z')));
