@@ -1,8 +1,11 @@
 //! What a transaction makes of messages, on both databases.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use gateway::db::Database;
+use gateway::fleet::control;
 use gateway::ingest::commit::{Counts, Outcome, Received, store};
-use protocol::{CommandId, EventBatch, Presence, Reported, SeqRange, Skipped, Topic, encode};
+use protocol::{CommandId, EventBatch, Presence, Reported, SeqRange, Skipped, Topic, Watermark, decode, encode};
 use sea_query::{Expr, ExprTrait as _, Query};
 
 use crate::devices::{batch, event, id, received, received_on};
@@ -45,6 +48,26 @@ async fn batches_are_stored_once_in_any_order_and_the_watermark_waits_for_the_ho
         assert_eq!((watermark(&done), done.counts), (7, Counts { stored: 1, duplicates: 6, ..Counts::default() }));
         assert_eq!(stored(&db).await, [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(count(&db, "quarantine").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_watermark_stands_for_a_broker_without_memory_however_many_there_are() {
+    on_both("standing", |db| async move {
+        let names: BTreeSet<String> = (0..600).map(|n| format!("box-{n}")).collect();
+        keep(&db, names.iter().map(|name| received(name, payload(&batch(name, 1, 2)))).collect()).await;
+        // A later outbox of one device takes the place of the one before.
+        let later = EventBatch { epoch: 8, ..batch("box-7", 1, 1) };
+        keep(&db, vec![received("box-7", payload(&later))]).await;
+        let mut standing = BTreeMap::new();
+        for (topic, payload) in control::documents(&db, NOW).await.unwrap() {
+            let topic: Topic = topic.parse().unwrap();
+            let mark: Watermark = decode(&topic, &payload).unwrap();
+            standing.insert(topic.device().to_string(), (mark.epoch, mark.through));
+        }
+        assert_eq!(standing.remove("box-7"), Some((8, 1)));
+        assert_eq!((standing.len(), standing.values().all(|mark| *mark == (7, 2))), (599, true));
     })
     .await;
 }
