@@ -21,7 +21,7 @@ setup: ## Install what is missing: Debian packages, ONNX Runtime, the Hebrew dia
 	@$(setup)
 
 .PHONY: demo
-demo: release ## Start the box on loopback and place four test calls.
+demo: release gateway ## Start a box and a gateway on loopback and place four test calls.
 	@$(with_library) $(kolbox) demo
 
 .PHONY: run
@@ -41,6 +41,10 @@ bench-gateway: ## Connect 10,000 simulated devices to a gateway and print what i
 .PHONY: release
 release: setup
 	@cargo build --release --package appliance
+
+.PHONY: gateway
+gateway: setup
+	@cargo build --release --package gateway
 
 .PHONY: test
 test: ## Run every test, doc test and decision replay.

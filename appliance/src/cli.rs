@@ -34,7 +34,7 @@ pub enum Command {
     Models(ModelsCommand),
     /// Replay the decisions of a call log and compare them with what was decided then.
     Replay(ReplayArgs),
-    /// Start a box on loopback, place four calls at it and check what came of each.
+    /// Start a box and a gateway on loopback, place four calls at the box and check what came of each, on both.
     Demo(DemoArgs),
     /// Print the figures of this machine beside their targets.
     Bench(BenchArgs),
@@ -149,9 +149,15 @@ pub struct ReplayArgs {
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Where recordings, call logs and the store go; emptied first.
+    /// Where recordings, call logs, the store and the gateway's files go; emptied first.
     #[arg(long, default_value = "var/demo")]
     pub folder: PathBuf,
+    /// The program of the gateway that the box tells of its calls; default: the one beside this program.
+    #[arg(long, value_name = "FILE", conflicts_with = "without_gateway")]
+    pub gateway: Option<PathBuf>,
+    /// Start no gateway.
+    #[arg(long)]
+    pub without_gateway: bool,
     /// Print JSON at the end.
     #[arg(long)]
     pub json: bool,

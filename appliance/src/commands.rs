@@ -8,8 +8,10 @@ pub mod models;
 pub mod replay;
 pub mod run;
 
+mod arrived;
 mod boxed;
 mod callers;
+mod gateway;
 mod output;
 mod target;
 mod transcript;

@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 use testcall::Pace;
 
-use super::boxed::{Models, RunningBox, Start};
+use super::boxed::{self, Models, RunningBox, Start};
 use super::output;
 use super::voices::LocalVoice;
 use crate::cli::BenchArgs;
@@ -117,6 +117,7 @@ async fn on_a_box(folder: &Path, with_progress: bool) -> anyhow::Result<Vec<Row>
         record: false,
         models: Models::Installed,
     };
+    boxed::empty(folder)?;
     let running = RunningBox::start(start).await?;
     let progress = |what: &str| {
         if with_progress {

@@ -22,7 +22,9 @@ const START_PATIENCE: Duration = Duration::from_mins(2);
 /// Longest wait for a box to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 /// Time between two looks.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// What is in a folder that was ours.
+const OURS: [&str; 2] = ["kolbox.toml", "gateway"];
 
 /// A running box with its carrier.
 pub(super) struct RunningBox {
@@ -35,7 +37,7 @@ pub(super) struct RunningBox {
 
 /// How a box is started.
 pub(super) struct Start<'a> {
-    /// Folder of its state; emptied first.
+    /// Folder of its state; see [`empty`].
     pub(super) folder: &'a Path,
     /// More of its configuration, as TOML tables.
     pub(super) extra: &'a str,
@@ -62,13 +64,6 @@ impl RunningBox {
     /// Starts a box and its carrier, and waits until the box answers.
     pub(super) async fn start(start: Start<'_>) -> anyhow::Result<Self> {
         let Start { folder, extra, voice, pace, record, models } = start;
-        let is_ours = folder.join("kolbox.toml").exists();
-        if folder.exists() && !is_ours && folder.read_dir()?.next().is_some() {
-            bail!("{} is in use for something else; name a folder of its own with --folder", folder.display());
-        }
-        if folder.exists() {
-            fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
-        }
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.context("no free port")?;
         let api_url = format!("http://{}", listener.local_addr()?);
         let current = std::env::current_dir()?;
@@ -132,25 +127,43 @@ impl RunningBox {
     }
 
     /// Tells the box to stop as systemd does, and waits until it has.
-    pub(super) async fn stop(mut self) -> anyhow::Result<Config> {
-        let pid = i32::try_from(self.child.0.id()).ok().and_then(Pid::from_raw).context("no process")?;
-        kill_process(pid, Signal::TERM).context("cannot stop the box")?;
-        let began = Instant::now();
-        while self.child.0.try_wait()?.is_none() {
-            if began.elapsed() > STOP_PATIENCE {
-                self.child.0.kill()?;
-                self.child.0.wait()?;
-                bail!("the box did not stop in {STOP_PATIENCE:?}; its log is {}", self.log.display());
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+    pub(super) async fn stop(self) -> anyhow::Result<Config> {
+        self.child.stop("the box", &self.log).await?;
         self.carrier.stop().await?;
         Ok(self.config)
     }
 }
 
+/// Empties a folder that a box was started in before; one with anything else in it is left alone.
+pub(super) fn empty(folder: &Path) -> anyhow::Result<()> {
+    let is_ours = OURS.iter().any(|name| folder.join(name).exists());
+    if folder.exists() && !is_ours && folder.read_dir()?.next().is_some() {
+        bail!("{} is in use for something else; name a folder of its own with --folder", folder.display());
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    Ok(())
+}
+
 /// A process that does not outlive whoever started it.
-struct Process(Child);
+pub(super) struct Process(pub(super) Child);
+
+impl Process {
+    /// Tells it to stop as systemd does, and waits until it has. `what` and `log` are for people.
+    pub(super) async fn stop(mut self, what: &str, log: &Path) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).context("no process")?;
+        kill_process(pid, Signal::TERM).with_context(|| format!("cannot stop {what}"))?;
+        let began = Instant::now();
+        while self.0.try_wait()?.is_none() {
+            if began.elapsed() > STOP_PATIENCE {
+                bail!("{what} did not stop in {STOP_PATIENCE:?}; its log is {}", log.display());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+}
 
 impl Drop for Process {
     fn drop(&mut self) {

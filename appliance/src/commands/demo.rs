@@ -1,17 +1,22 @@
-//! `kolbox demo`: starts a box on loopback, places four calls at it, and checks what came of each.
+//! `kolbox demo`: starts a box and a gateway on loopback, places four calls at the box, and checks what came of each and
+//! what of it arrived at the gateway.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use protocol::Stream;
 use store::{CallOutcome, Store, StoreConfig};
 use testcall::{CallReport, CallScript, Happened, Pace};
+use tokio::time::{sleep, timeout};
 use units::{CallId, Language};
 
-use super::boxed::{Models, RunningBox, Start};
+use super::arrived::Arrived;
+use super::boxed::{self, Models, RunningBox, Start};
 use super::callers;
+use super::gateway::{self, RunningGateway};
 use super::output;
 use super::transcript::{Kept, plain};
 use super::voices::LocalVoice;
@@ -20,6 +25,12 @@ use crate::config::Synthesizer;
 
 /// Longest wait for the message of the fourth call to be fetched and transcribed.
 const MESSAGE_PATIENCE: Duration = Duration::from_mins(1);
+/// Longest wait for the gateway to have what the box promised to tell it.
+const TELL_PATIENCE: Duration = Duration::from_secs(20);
+/// Time between two questions to the gateway, which answers 50 a second.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+/// The box's name at the gateway.
+const DEVICE: &str = "demo-box";
 
 /// One call of the demo: what the caller does, and what has to come of it.
 struct Scene {
@@ -50,29 +61,53 @@ impl Outcome {
     }
 }
 
+/// What came of everything.
+#[derive(Debug, serde::Serialize)]
+struct Outcomes {
+    calls: Vec<Outcome>,
+    /// What arrived at the gateway, if there is one.
+    gateway: Option<Arrived>,
+}
+
 /// Plays every scene and prints what came of it. Exit code 0 when all of it is as it should be.
 pub fn run(arguments: &DemoArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
-    let outcomes = runtime.block_on(play(&arguments.folder))?;
-    let met = outcomes.iter().filter(|outcome| outcome.is_met()).count();
+    let outcomes = runtime.block_on(play(arguments))?;
+    let Outcomes { calls, gateway } = &outcomes;
+    let met = calls.iter().filter(|outcome| outcome.is_met()).count();
     if arguments.json {
         output::json(&outcomes)?;
     } else {
-        for (number, outcome) in outcomes.iter().enumerate() {
+        for (number, outcome) in calls.iter().enumerate() {
             print(number.saturating_add(1), outcome);
         }
-        output::line(format_args!("recordings, call logs and the box's log are in {}", arguments.folder.display()));
+        if let Some(arrived) = gateway {
+            output::line(format_args!("\n=== what arrived at the gateway from {DEVICE}, read over the gateway's API"));
+            arrived.print();
+        }
+        let folder = arguments.folder.display();
+        output::line(format_args!("recordings, call logs, and the logs of box and gateway are in {folder}"));
     }
-    output::line(format_args!("demo: {met} of {} calls went as they should", outcomes.len()));
-    Ok(if met == outcomes.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if let Some(arrived) = gateway {
+        let (kept, promised) = (arrived.kept(), arrived.promised());
+        let how = if arrived.is_complete() { "each once and in order" } else { "NOT as promised" };
+        output::line(format_args!("demo: {kept} of {promised} promised events arrived at the gateway, {how}"));
+    }
+    output::line(format_args!("demo: {met} of {} calls went as they should", calls.len()));
+    let is_told = gateway.as_ref().is_none_or(Arrived::is_complete);
+    Ok(if met == calls.len() && is_told { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn play(folder: &Path) -> anyhow::Result<Vec<Outcome>> {
+async fn play(arguments: &DemoArgs) -> anyhow::Result<Outcomes> {
+    let folder = arguments.folder.as_path();
     let voice = LocalVoice::of_callers(&Synthesizer::default())?;
+    boxed::empty(folder)?;
+    let gateway = start_gateway(arguments).await?;
     output::line("starting a box on loopback with generated credentials ...");
+    let sync = gateway.as_ref().map(RunningGateway::sync_table).unwrap_or_default();
     let start = Start {
         folder,
-        extra: EXTRA,
+        extra: &format!("{EXTRA}\n{sync}"),
         voice: Arc::new(voice),
         pace: Pace::RealTime,
         record: true,
@@ -90,8 +125,21 @@ async fn play(folder: &Path) -> anyhow::Result<Vec<Outcome>> {
     if let Err(error) = running.wait_until("/metrics", MESSAGE_PATIENCE, fetched).await {
         output::line(format_args!("the message was not fetched: {error:#}"));
     }
+    if let Some(gateway) = &gateway {
+        let telling = async {
+            wait_until_heard(gateway, &reports).await?;
+            running.wait_until("/metrics", TELL_PATIENCE, is_told).await
+        };
+        if let Err(error) = timeout(TELL_PATIENCE, telling).await.context("it took too long").flatten() {
+            output::line(format_args!("the gateway was not told of everything: {error:#}"));
+        }
+    }
     let config = running.stop().await?;
     let store = Store::open(&StoreConfig::new(&config.store.path))?;
+    let arrived = match gateway {
+        Some(gateway) => Some(arrived(gateway, &store).await?),
+        None => None,
+    };
     let mut outcomes = Vec::new();
     for (scene, report) in scenes.into_iter().zip(reports) {
         let call: CallId = report.call_sid.parse().context("the carrier's name for a call")?;
@@ -99,7 +147,54 @@ async fn play(folder: &Path) -> anyhow::Result<Vec<Outcome>> {
         let expectations = (scene.check)(&report, &kept);
         outcomes.push(Outcome { title: scene.title, report, kept, expectations });
     }
-    Ok(outcomes)
+    Ok(Outcomes { calls: outcomes, gateway: arrived })
+}
+
+/// Starts the gateway, unless none is wanted.
+async fn start_gateway(arguments: &DemoArgs) -> anyhow::Result<Option<RunningGateway>> {
+    if arguments.without_gateway {
+        return Ok(None);
+    }
+    let program = arguments.gateway.clone().map_or_else(gateway::beside_this_program, Ok)?;
+    output::line("starting a gateway with certificates made for this run ...");
+    let device = DEVICE.parse().context("the box's name")?;
+    Ok(Some(RunningGateway::start(&program, &arguments.folder.join("gateway"), device).await?))
+}
+
+/// Waits until the gateway has heard of the end of each call, and of what the last one left as a message.
+async fn wait_until_heard(gateway: &RunningGateway, reports: &[CallReport]) -> anyhow::Result<()> {
+    loop {
+        let (calls, messages) = (gateway.events(Stream::Calls).await?, gateway.events(Stream::Messages).await?);
+        let ended = |report: &CallReport| calls.iter().any(|event| event.tells("call.ended", &report.call_sid));
+        let transcribed =
+            |report: &CallReport| messages.iter().any(|event| event.tells("voicemail.transcribed", &report.call_sid));
+        if reports.iter().all(ended) && reports.last().is_none_or(transcribed) {
+            return Ok(());
+        }
+        sleep(ASK_EVERY).await;
+    }
+}
+
+/// Returns whether figures of a box say that no call goes on and that the gateway has all of the streams that never drop
+/// anything.
+fn is_told(metrics: &str) -> bool {
+    let figure = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+    let waiting = |stream: Stream| figure(&format!("kolbox_outbox_events{{stream=\"{stream}\"}}"));
+    let promised = Stream::ALL.into_iter().filter(|stream| !stream.may_drop());
+    figure("kolbox_calls_active") == Some(0)
+        && waiting(Stream::Calls).is_some()
+        && promised.filter_map(waiting).all(|waiting| waiting == 0)
+}
+
+/// Asks the gateway what arrived, and stops it. The box has stopped; `store` is what it left.
+async fn arrived(gateway: RunningGateway, store: &Store) -> anyhow::Result<Arrived> {
+    let streams = gateway.streams().await?;
+    let mut events = BTreeMap::new();
+    for stream in Stream::ALL {
+        events.insert(stream, gateway.events(stream).await?);
+    }
+    gateway.stop().await?;
+    Ok(Arrived::compare(&store.outbox_heads(), &streams, events))
 }
 
 /// What differs from the defaults: the greeting comes over the stream, where it can be interrupted.
@@ -231,5 +326,24 @@ fn print(number: usize, outcome: &Outcome) {
     for expectation in &outcome.expectations {
         let word = if expectation.met { "ok  " } else { "FAIL" };
         output::line(format_args!("  {word} {}", expectation.what));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_told;
+
+    #[test]
+    fn the_gateway_has_everything_when_no_call_goes_on_and_nothing_promised_waits() {
+        let figures = |active: u32, calls: u32, logs: u32| {
+            format!(
+                "# TYPE kolbox_calls_active gauge\nkolbox_calls_active {active}\n\
+                 kolbox_outbox_events{{stream=\"logs\"}} {logs}\nkolbox_outbox_events{{stream=\"calls\"}} {calls}\n"
+            )
+        };
+        assert!(is_told(&figures(0, 0, 7)));
+        assert!(!is_told(&figures(1, 0, 0)));
+        assert!(!is_told(&figures(0, 1, 0)));
+        assert!(!is_told("kolbox_calls_active 0\n"), "nothing is known of the calls yet");
     }
 }

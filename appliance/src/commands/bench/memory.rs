@@ -7,10 +7,11 @@ use testcall::{Pace, ToneVoice};
 
 use super::process::{self, Usage};
 use super::{EXTRA, Row};
-use crate::commands::boxed::{Models, RunningBox, Start};
+use crate::commands::boxed::{self, Models, RunningBox, Start};
 
 /// Starts a box that has no model at all and tells its memory once it is ready and does nothing more.
 pub(super) async fn without_models(folder: &Path) -> anyhow::Result<Vec<Row>> {
+    boxed::empty(folder)?;
     let running = RunningBox::start(Start {
         folder,
         extra: EXTRA,

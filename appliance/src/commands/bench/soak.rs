@@ -9,7 +9,7 @@ use testcall::{CallReport, Pace, ToneVoice};
 
 use super::process::{self, Usage};
 use super::{EXTRA, Row};
-use crate::commands::boxed::{Models, RunningBox, Start};
+use crate::commands::boxed::{self, Models, RunningBox, Start};
 use crate::commands::{callers, output};
 
 /// Calls at once.
@@ -27,6 +27,7 @@ const GROWTH_MB: f64 = 2.0;
 /// Places `calls` short calls, as fast as the box takes them, and tells the memory after each tenth.
 #[expect(clippy::cast_precision_loss, reason = "some thousands of calls")]
 pub(super) async fn measure(folder: &Path, calls: usize, with_progress: bool) -> anyhow::Result<Vec<Row>> {
+    boxed::empty(folder)?;
     let running = RunningBox::start(Start {
         folder,
         extra: EXTRA,
