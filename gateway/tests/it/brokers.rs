@@ -3,6 +3,7 @@
 
 mod authority;
 mod client;
+mod deployed;
 mod embedded;
 mod external;
 mod mosquitto;

@@ -1,6 +1,7 @@
 //! A Mosquitto and a `PostgreSQL` of the tests' own, on free ports, gone when dropped.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -77,6 +78,11 @@ const NOBODY: u32 = 65_534;
 impl Postgres {
     /// Makes a cluster and starts it.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Makes a cluster with these lines at the end of its configuration and starts it.
+    pub(crate) fn start_with(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let is_root = rustix::process::getuid().is_root();
@@ -95,6 +101,8 @@ impl Postgres {
         let made =
             as_user("initdb").args(["-U", "kolbox", "-A", "trust", "-E", "UTF8", "-N", "-D"]).arg(&data).status();
         assert!(made.unwrap().success(), "initdb failed");
+        let mut file = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).unwrap();
+        file.write_all(settings.as_bytes()).unwrap();
         let port = free_port();
         let child = as_user("postgres")
             .arg("-D")

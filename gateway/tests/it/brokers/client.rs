@@ -51,9 +51,14 @@ impl Connect {
     }
 
     /// Over TLS, with a certificate or none.
-    pub(super) fn tls(mut self, port: u16, trusted: &Authority, identity: Option<&Identity>) -> Self {
+    pub(super) fn tls(self, port: u16, trusted: &Authority, identity: Option<&Identity>) -> Self {
+        self.tls_by(port, tls_config(trusted.pem(), identity))
+    }
+
+    /// Over TLS, in a way of the test's own.
+    pub(super) fn tls_by(mut self, port: u16, tls: ClientConfig) -> Self {
         self.port = port;
-        self.tls = Some(tls_config(trusted, identity));
+        self.tls = Some(tls);
         self
     }
 
@@ -220,10 +225,10 @@ async fn first_connack(events: &mut EventLoop) -> Result<ConnAck, ConnectionErro
     }
 }
 
-/// Returns a client's side of TLS.
-pub(super) fn tls_config(trusted: &Authority, identity: Option<&Identity>) -> ClientConfig {
+/// Returns a client's side of TLS that trusts the authority in `trusted`, PEM.
+pub(super) fn tls_config(trusted: &str, identity: Option<&Identity>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(trusted.pem().as_bytes()).unwrap()).unwrap();
+    roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).unwrap()).unwrap();
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()

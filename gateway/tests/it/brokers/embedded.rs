@@ -398,7 +398,7 @@ fn a_credential_is_not_shown() {
 async fn raw_device(place: &Place) -> TlsStream<TcpStream> {
     let own = place.authority.device("box-a");
     let socket = TcpStream::connect(("127.0.0.1", place.device_port)).await.unwrap();
-    let connector = TlsConnector::from(Arc::new(tls_config(&place.authority, Some(&own))));
+    let connector = TlsConnector::from(Arc::new(tls_config(place.authority.pem(), Some(&own))));
     connector.connect(ServerName::try_from("127.0.0.1").unwrap(), socket).await.unwrap()
 }
 
