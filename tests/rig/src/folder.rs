@@ -21,8 +21,10 @@ impl Folder {
 
     /// Takes a folder that stays, made if it is not there.
     pub(crate) fn given(path: &Path) -> Result<Self, RigError> {
-        fs::create_dir_all(path).map_err(RigError::io(format!("make {}", path.display())))?;
-        Ok(Self::Given(path.to_owned()))
+        // Programs are started elsewhere, where a relative path would lead astray.
+        let path = std::path::absolute(path).map_err(RigError::io("find out which folder this is"))?;
+        fs::create_dir_all(&path).map_err(RigError::io(format!("make {}", path.display())))?;
+        Ok(Self::Given(path))
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -51,7 +51,9 @@ impl Gateway {
     }
 
     fn begin(folder: Folder, program: &Path, config: &str) -> Result<Self, RigError> {
-        let program = find("kolbox-gateway", &[program.to_owned()])?;
+        // It is started in the folder, where a path relative to ours would lead elsewhere.
+        let program = std::path::absolute(program).map_err(RigError::io("find out which folder this is"))?;
+        let program = find("kolbox-gateway", &[program])?;
         let process = Process::new("kolbox-gateway", folder.path());
         let port = free_port()?;
         let config = format!("[http]\nlisten = '127.0.0.1:{port}'\n{config}");

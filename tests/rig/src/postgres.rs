@@ -1,6 +1,7 @@
 //! Debian's `PostgreSQL`.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,6 @@ pub struct Postgres {
     folder: Folder,
     port: u16,
     programs: PathBuf,
-    settings: Vec<String>,
 }
 
 impl Postgres {
@@ -39,7 +39,7 @@ impl Postgres {
         Self::begin(Folder::own()?, &[])
     }
 
-    /// Makes a cluster and starts it with these settings, `name=value` each.
+    /// Makes a cluster and starts it with these lines at the end of its `postgresql.conf`, `name = value` each.
     pub fn start_with(settings: &[&str]) -> Result<Self, RigError> {
         Self::begin(Folder::own()?, settings)
     }
@@ -58,11 +58,14 @@ impl Postgres {
         }
         fs::set_permissions(at, fs::Permissions::from_mode(0o700)).map_err(cannot())?;
         let process = Process::new("postgres", at);
-        let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
-        let mut postgres = Self { process, port: free_port()?, programs: programs()?, settings, folder };
+        let mut postgres = Self { process, port: free_port()?, programs: programs()?, folder };
         let mut make = postgres.command("initdb");
         make.args(["-U", USER, "-A", "trust", "-E", "UTF8", "-N", "-D"]).arg(postgres.data());
         succeed("initdb", &mut make)?;
+        let file = postgres.data().join("postgresql.conf");
+        let add = |mut file: fs::File| file.write_all(settings.join("\n").as_bytes());
+        let added = fs::OpenOptions::new().append(true).open(&file).and_then(add);
+        added.map_err(RigError::io(format!("write {}", file.display())))?;
         postgres.start_again()?;
         Ok(postgres)
     }
@@ -75,9 +78,6 @@ impl Postgres {
             let mut command = self.command("postgres");
             command.arg("-D").arg(self.data());
             command.args(["-p", &self.port.to_string(), "-h", "127.0.0.1", "-k"]).arg(self.folder.path());
-            for setting in &self.settings {
-                command.args(["-c", setting]);
-            }
             self.process.spawn(command)?;
             match wait_for_port(self.port, &mut self.process, START) {
                 Ok(()) => return Ok(()),
