@@ -22,7 +22,7 @@ use crate::machine;
 use crate::run::wall_ms;
 use crate::wire::{Order, Wiring};
 
-pub use self::stage::{Programs, Share};
+pub use self::stage::{Commits, Programs, Share};
 
 /// Devices that are to be connected at once (the design, section 8).
 pub const TARGET_DEVICES: u64 = 10_000;
@@ -70,6 +70,8 @@ pub struct Row {
     pub seconds: f64,
     /// Processor time while it was measured, and memory at its end.
     pub programs: Programs,
+    /// The gateway's transactions while it was measured.
+    pub commits: Commits,
     /// Events sent again because no watermark came.
     pub sent_again: u64,
 }
@@ -171,11 +173,12 @@ async fn measure(
         Load::Fixed(events_per_second) => Pace::Rate { events_per_second: events_per_second / devices, burst },
     }));
     fleet.wait_for(WARM_UP).await;
-    let (began, before, taken) = (fleet.age(), fleet.figures(), Stage::programs()?);
-    fleet.wait_for(arguments.seconds).await;
+    let (taken, committed) = (Stage::programs()?, stage.commits()?);
+    let (began, before) = (fleet.age(), fleet.figures());
+    fleet.wait_for(arguments.each).await;
     let seconds = fleet.age().saturating_sub(began).as_secs_f64();
     let since = &fleet.figures() - &before;
-    let programs = Stage::programs()?.since(&taken);
+    let (programs, commits) = (Stage::programs()?.since(&taken), stage.commits()?.since(committed));
     fleet.tell(Order::Rest);
     #[expect(clippy::cast_precision_loss, reason = "events of some seconds")]
     let stored_per_s = since.stored as f64 / seconds;
@@ -191,6 +194,7 @@ async fn measure(
         p99_ms: ms(0.99),
         seconds,
         programs,
+        commits,
         sent_again: since.sent_again,
     };
     say(arguments, &table::row(&row));

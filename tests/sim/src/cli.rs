@@ -152,7 +152,7 @@ pub struct Bench {
     pub bursts: Vec<u32>,
     /// How long each load is measured
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "15s")]
-    pub seconds: Duration,
+    pub each: Duration,
     /// How many devices begin per second
     #[arg(long, value_name = "DEVICES/S", default_value_t = 500.0)]
     pub connect_rate: f64,

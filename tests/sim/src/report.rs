@@ -158,10 +158,11 @@ mod tests {
             tally.add(count);
         }
         let figures = tally.figures();
+        // Times are the upper ends of buckets.
         let line = progress(Duration::from_secs(12), &(&figures - &start), &figures);
         assert_eq!(
             line,
-            "  12 s  connected     1  sent      9/s  watermarked      7/s  in flight      2  waiting      3  p50   40 ms  p99   40 ms"
+            "  12 s  connected     1  sent      9/s  watermarked      7/s  in flight      2  waiting      3  p50   41 ms  p99   41 ms"
         );
         let summary = Summary::new(5, 1, 12.0, &figures);
         assert_eq!((summary.exit_code(), summary.bad["too_long"]), (EXIT_NOT_STORED, 1));

@@ -47,6 +47,37 @@ pub struct Programs {
     pub others_cpu_s: f64,
 }
 
+/// The gateway's transactions since it began, all workers together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Commits {
+    /// How many there were.
+    pub count: f64,
+    /// How long they took, in seconds.
+    pub seconds: f64,
+    /// How many messages they held.
+    pub messages: f64,
+}
+
+impl Commits {
+    /// Reads them from the text of `/metrics`; what is not there is none.
+    fn parse(metrics: &str) -> Self {
+        let figure = |name: &str| {
+            let line = metrics.lines().find_map(|line| line.strip_prefix("kolbox_gateway_commit_")?.strip_prefix(name));
+            line.and_then(|figure| figure.trim().parse().ok()).unwrap_or(0.0)
+        };
+        Self { count: figure("seconds_count "), seconds: figure("seconds_sum "), messages: figure("messages_sum ") }
+    }
+
+    /// Returns what was done since `before`.
+    pub(super) fn since(self, before: Self) -> Self {
+        Self {
+            count: self.count - before.count,
+            seconds: self.seconds - before.seconds,
+            messages: self.messages - before.messages,
+        }
+    }
+}
+
 /// What one program took.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Share {
@@ -177,6 +208,11 @@ impl Stage {
         text.trim().parse().context("expected a number of events")
     }
 
+    /// Asks the gateway for its transactions.
+    pub(super) fn commits(&self) -> anyhow::Result<Commits> {
+        Ok(Commits::parse(&self.gateway.get("/metrics")?.body))
+    }
+
     /// Reads what every program took until now.
     pub(super) fn programs() -> anyhow::Result<Programs> {
         let [gateway, broker, database] =
@@ -219,6 +255,15 @@ fn postgres_settings(example: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn transactions_are_read_from_the_metrics() {
+        let text = "# HELP x\nkolbox_gateway_commit_seconds_sum 1.5\nkolbox_gateway_commit_seconds_count 30\n\
+                    kolbox_gateway_commit_messages_sum 900.0\nkolbox_gateway_commit_messages_count 30\n";
+        let commits = Commits::parse(text);
+        assert_eq!(commits, Commits { count: 30.0, seconds: 1.5, messages: 900.0 });
+        assert_eq!(Commits::parse(""), Commits::default());
+    }
 
     #[test]
     fn the_examples_settings_are_taken_but_for_doors_and_folders() {

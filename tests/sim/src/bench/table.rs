@@ -10,7 +10,8 @@ pub(super) fn head(processors: usize) -> String {
     format!(
         "Simulator, broker, gateway and database run on the same {processors} processors; what the simulator takes, they \
          do not have.\nStored: events per second that watermarks cover, told after the commit. Waits: from the first \
-         publish to the watermark.\nProcessor time in percent of one processor, memory in MiB; 'others' is everything \
+         publish to the watermark.\nms/tx, msg/tx: how long a transaction of the gateway takes, and how many messages it \
+         stores, on average.\nProcessor time in percent of one processor, memory in MiB; 'others' is everything \
          else on this machine.\n"
     )
 }
@@ -25,6 +26,8 @@ pub(super) fn stage(stage: &Stage, connected: u64, took: Duration) -> String {
         "stored/s",
         "p50 ms",
         "p99 ms",
+        "ms/tx",
+        "msg/tx",
         "gateway",
         "broker",
         "database",
@@ -50,6 +53,8 @@ pub(super) fn row(row: &Row) -> String {
         (8, format!("{:.0}", row.stored_per_s)),
         (6, ms(row.p50_ms)),
         (6, ms(row.p99_ms)),
+        (5, format!("{:.0}", 1_000.0 * row.commits.seconds / row.commits.count.max(1.0))),
+        (6, format!("{:.0}", row.commits.messages / row.commits.count.max(1.0))),
         (7, percent(programs.gateway.cpu_s)),
         (6, percent(programs.broker.cpu_s)),
         (8, percent(programs.database.cpu_s)),
@@ -99,4 +104,53 @@ pub(super) fn foot(outcome: &Outcome) -> String {
         text.push_str("Everything that was made is stored; the database has as many events as watermarks cover.\n");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::{Commits, Programs};
+
+    fn measured(workers: usize, burst: u32, offered_per_s: Option<f64>, stored_per_s: f64) -> Row {
+        let broker = Share { cpu_s: 5.0, memory_bytes: 100 << 20 };
+        Row {
+            servers: "Mosquitto + PostgreSQL",
+            workers,
+            connected: 10_000,
+            burst,
+            offered_per_s,
+            stored_per_s,
+            p50_ms: Some(12.4),
+            p99_ms: None,
+            seconds: 10.0,
+            programs: Programs { broker, ..Programs::default() },
+            commits: Commits { count: 20.0, seconds: 1.0, messages: 400.0 },
+            sent_again: 0,
+        }
+    }
+
+    #[test]
+    fn the_best_of_all_workers_is_held_against_the_target() {
+        let rows = vec![
+            measured(1, 1, None, 4_400.0),
+            measured(2, 1, None, 4_900.4),
+            measured(2, 1, Some(5_000.0), 5_100.0),
+            measured(1, 10, None, 12_000.0),
+        ];
+        let text = foot(&Outcome { processors: 2, rows, wrong: Vec::new() });
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains("target")).collect();
+        assert!(lines[0].starts_with("devices connected") && lines[0].ends_with("   met"), "{text}");
+        assert!(lines[1].contains("2 workers") && lines[1].contains("4900") && lines[1].ends_with("NOT met"), "{text}");
+        assert!(lines[2].contains("12000") && lines[2].ends_with("   met"), "{text}");
+        let text = foot(&Outcome { processors: 2, rows: Vec::new(), wrong: vec!["3 events".to_owned()] });
+        assert_eq!(text, "\nWRONG: 3 events\n");
+    }
+
+    #[test]
+    fn a_line_has_a_figure_under_each_head() {
+        let line = row(&measured(1, 1, None, 4_400.0));
+        let cells: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(cells[..7], ["1", "most", "4400", "12", "-", "50", "20"]);
+        assert!(cells.contains(&"50") && line.ends_with("100        0         0\n"), "{line}");
+    }
 }

@@ -1,5 +1,6 @@
 //! A few dozen devices of each behaviour: everything is stored once, and what cannot be is set aside.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::Stream;
@@ -7,34 +8,33 @@ use sea_query::{Expr, ExprTrait as _, Query};
 use sim::behaviour::{Behaviour, Clock, Group, Script};
 use sim::fleet::{Fleet, FleetConfig, outbox_config};
 use sim::tally::Figures;
+use sim::tls::{DeviceTls, TlsFiles, TrialAuthority};
 use sim::wire::{Order, Wiring};
 
 use crate::gateway::{SOON, Servers};
 
 /// Starts devices of one behaviour.
 fn fleet(servers: &Servers, name: &str, devices: u32, behaviour: Behaviour) -> Fleet {
+    fleet_at(&servers.mosquitto.url(), None, name, devices, behaviour)
+}
+
+/// Starts devices of one behaviour at a certain door of the broker.
+fn fleet_at(broker: &str, tls: Option<Arc<DeviceTls>>, name: &str, devices: u32, behaviour: Behaviour) -> Fleet {
     let script = Script { group: vec![Group { name: name.parse().unwrap(), devices, behaviour }] };
     script.check().unwrap();
     let mut outbox = outbox_config();
     // What a gateway or a broker has lost is sent again within the test.
     outbox.resend_after = Duration::from_secs(2);
     let wiring = Wiring {
-        broker: servers.mosquitto.url().parse().unwrap(),
+        broker: broker.parse().unwrap(),
         credentials: None,
         keep_alive: Duration::from_secs(30),
         session_expiry: Duration::from_mins(1),
         will_delay: Duration::ZERO,
         max_unanswered: outbox.max_unanswered,
     };
-    let config = FleetConfig {
-        script,
-        wiring,
-        tls: None,
-        seed: 5,
-        wall_ms: 1_790_000_000_000,
-        connects_per_second: 500.0,
-        outbox,
-    };
+    let config =
+        FleetConfig { script, wiring, tls, seed: 5, wall_ms: 1_790_000_000_000, connects_per_second: 500.0, outbox };
     Fleet::start(&config).unwrap()
 }
 
@@ -89,7 +89,7 @@ async fn flapping_devices_resume_and_lose_nothing() {
         ..Behaviour::default()
     };
     let fleet = fleet(&servers, "flapping", 30, behaviour);
-    let figures = lived(&servers, &fleet, |figures| figures.connects >= 90 && figures.stored >= 500).await;
+    let figures = lived(&servers, &fleet, |figures| figures.connects >= 60 && figures.stored >= 300).await;
     assert!(figures.connects > figures.connected, "{figures:?}");
     assert_no_gaps(&servers).await;
     fleet.close().await;
@@ -172,6 +172,37 @@ async fn a_broker_that_forgets_everything_gets_it_again() {
     let figures = lived(&servers, &fleet, |figures| figures.connected == 30).await;
     assert!(figures.connects >= 60, "{figures:?}");
     assert_no_gaps(&servers).await;
+    fleet.close().await;
+    servers.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn devices_with_certificates_come_through_tls_under_their_own_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let authority = TrialAuthority::new().unwrap();
+    let server = authority.server("127.0.0.1").unwrap();
+    std::fs::write(at("authority.pem"), authority.certificate()).unwrap();
+    std::fs::write(at("authority.key"), authority.key()).unwrap();
+    std::fs::write(at("server.pem"), server.certificate).unwrap();
+    std::fs::write(at("server.key"), server.key).unwrap();
+    let port = rig::free_port().unwrap();
+    let shown = |name: &str| at(name).display().to_string();
+    let door = format!(
+        "listener {port} 127.0.0.1\ncertfile {}\nkeyfile {}\ncafile {}\nrequire_certificate true\n\
+         use_identity_as_username true\nuse_username_as_clientid true\n",
+        shown("server.pem"),
+        shown("server.key"),
+        shown("authority.pem")
+    );
+    let servers = Servers::start_with(&door).await;
+    let files =
+        TlsFiles { brokers: at("authority.pem"), devices: at("authority.pem"), devices_key: at("authority.key") };
+    let tls = Arc::new(DeviceTls::new(&files).unwrap());
+    let broker = format!("mqtts://127.0.0.1:{port}");
+    let fleet = fleet_at(&broker, Some(tls), "tls", 20, Behaviour { rate: 10.0, ..Behaviour::default() });
+    let figures = lived(&servers, &fleet, |figures| figures.stored >= 100).await;
+    assert_eq!((figures.connected, figures.connects), (20, 20));
     fleet.close().await;
     servers.stop().await;
 }

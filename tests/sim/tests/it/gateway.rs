@@ -31,7 +31,12 @@ pub(crate) struct Servers {
 
 impl Servers {
     pub(crate) async fn start() -> Self {
-        let mosquitto = Mosquitto::start_with(SETTINGS).unwrap();
+        Self::start_with("").await
+    }
+
+    /// Starts them, with more lines in Mosquitto's configuration.
+    pub(crate) async fn start_with(extra: &str) -> Self {
+        let mosquitto = Mosquitto::start_with(&format!("{SETTINGS}{extra}")).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.toml");
         let text = format!(
