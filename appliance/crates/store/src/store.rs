@@ -29,9 +29,9 @@ pub struct StoreConfig {
     /// Memory for the database's cache, in bytes. 16 MiB: a small board has 1 GiB for everything, and a year of
     /// calls of a small office fits.
     pub cache_bytes: u64,
-    /// How long opening the database may take before it is given up and moved aside. 20 s: a tenth of that was
-    /// enough for every healthy database seen, and the caller's carrier waits 15 s for a webhook at most, so
-    /// calls go to voicemail meanwhile.
+    /// How long opening a small database may take before it is given up and moved aside; a large one has more, as it
+    /// is read as a whole. 20 s: a tenth of that was enough for every small database seen, and the caller's carrier
+    /// waits 15 s for a webhook at most, so calls go to voicemail meanwhile.
     pub open_deadline: Duration,
     /// Space on the disk that commits leave free, in bytes, so that the database never meets a full disk. 16 MiB.
     pub reserve_bytes: u64,

@@ -133,6 +133,28 @@ fn a_commit_that_is_put_back_takes_its_deletions_along() {
 }
 
 #[test]
+fn what_a_commit_that_was_put_back_deleted_stays_deleted_when_the_next_is_put_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.commit(batch_of_everything(1)).unwrap();
+    drop(store);
+    // Two boots later the tail of the first cut is overwritten; the row that it deleted is still in the log.
+    for (boot, number) in [(9, 2), (11, 3)] {
+        let mut batch = crate::Batch::new();
+        batch.put_call(&call(number)).unwrap();
+        if number == 2 {
+            batch.delete::<Calls>(&call_id(1)).unwrap();
+        }
+        let (group, _) = crate::commit::encode_group(batch.operations.iter(), boot << 40).unwrap();
+        let frames: Vec<u8> = group.into_iter().filter_map(|(_, value)| value).flatten().collect();
+        fs::write(database(folder.path()).join("tail"), frames).unwrap();
+        let store = open(folder.path());
+        assert_eq!(store.get::<Calls>(&call_id(number)).unwrap(), Some(call(number)));
+        assert_eq!(store.get::<Calls>(&call_id(1)).unwrap(), None, "after the tail of boot {boot}");
+    }
+}
+
+#[test]
 fn a_salvage_that_was_cut_off_is_done_again_and_keeps_what_is_newer() {
     let template = filled();
     let folder = tempfile::tempdir().unwrap();
