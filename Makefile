@@ -38,6 +38,10 @@ bench-gateway: ## Connect 10,000 simulated devices to a gateway and print what i
 	@cargo build --release --package sim --package gateway
 	@target/release/kolbox-sim bench $(OPTIONS)
 
+.PHONY: day-offline
+day-offline: release gateway ## Keep the gateway away for HOURS (24) of 50 events a second, and tell what callers notice of the replay.
+	@$(with_library) $(kolbox) bench --only offline --folder var/day-offline --hours $(or $(HOURS),24)
+
 .PHONY: release
 release: setup
 	@cargo build --release --package appliance

@@ -169,13 +169,16 @@ pub struct BenchArgs {
     /// Where the box under test keeps its state; emptied first.
     #[arg(long, default_value = "var/bench")]
     pub folder: PathBuf,
-    /// Only the parts whose name contains this: hearing, speaking, memory, calls; or soak, which is done only when
-    /// named.
+    /// Only the parts whose name contains this: hearing, speaking, memory, calls; or soak or offline, which are done
+    /// only when named.
     #[arg(long)]
     pub only: Option<String>,
     /// How many calls the soak places.
     #[arg(long, default_value_t = 10_000)]
     pub calls: usize,
+    /// How many hours the gateway is away in the offline part, at 50 events a second.
+    #[arg(long, default_value_t = 24)]
+    pub hours: u64,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

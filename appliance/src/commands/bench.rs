@@ -4,6 +4,7 @@
 mod calls;
 mod hearing;
 mod memory;
+mod offline;
 mod process;
 mod soak;
 mod speaking;
@@ -97,9 +98,12 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<ExitCode> {
     if wanted("calls") {
         add(runtime.block_on(on_a_box(&arguments.folder, !arguments.json))?);
     }
-    // It takes many minutes, so it is only done when asked for.
+    // These take many minutes, so they are only done when asked for.
     if arguments.only.as_deref() == Some("soak") {
         add(runtime.block_on(soak::measure(&arguments.folder, arguments.calls, !arguments.json))?);
+    }
+    if arguments.only.as_deref() == Some("offline") {
+        add(runtime.block_on(offline::measure(&arguments.folder, arguments.hours, !arguments.json))?);
     }
     if arguments.json {
         output::json(&rows)?;
