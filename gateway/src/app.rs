@@ -16,6 +16,7 @@ use crate::clock::now_ms;
 use crate::config::{Config, Secret, Server};
 use crate::db::Database;
 use crate::fleet::control::{self, Control};
+use crate::fleet::store::all_gone;
 use crate::health::{Health, Part, PartState};
 use crate::housekeeping;
 use crate::http::changes::{Door, Hub};
@@ -164,6 +165,10 @@ async fn embedded(config: &mut Config, database: &Database) -> anyhow::Result<Op
     let broker = Broker::build(embedded, listeners, credential).context("cannot start the broker")?;
     let address = broker.worker_address();
     config.mqtt.servers = vec![Server { host: address.ip().to_string(), port: address.port(), tls: false }];
+    let mut write = database.write().await?;
+    let gone = all_gone(&mut write, now_ms()).await.context("cannot note who is connected")?;
+    write.commit().await?;
+    tracing::debug!(gone, "devices were connected when the broker ended last");
     for (topic, payload) in control::documents(database, now_ms()).await? {
         broker.retain(&topic, payload).await;
     }

@@ -27,6 +27,9 @@ const COLUMNS: [&str; 12] = [
     "desired_applied",
 ];
 
+/// Changes written in one statement: four parameters each, 32,766 allowed by `SQLite`.
+const CHANGES_AT_ONCE: usize = 1_000;
+
 /// A row of `devices`.
 #[derive(Debug, FromRow)]
 struct DeviceRow {
@@ -79,6 +82,30 @@ pub async fn apply<'a>(
     }
     note_changes(write, &changes, now_ms).await?;
     Ok(u64::try_from(changes.len()).unwrap_or(u64::MAX))
+}
+
+/// Notes that no device is connected: a broker that was in this program's memory is gone, and took the wills with it.
+/// Returns how many were thought to be. Each says by its next birth that it is back.
+pub async fn all_gone(write: &mut Write, now_ms: i64) -> Result<u64, DbError> {
+    let mut select = Query::select();
+    select.columns(["id", "software"]).from("devices").and_where(Expr::col("online").eq(true));
+    select.order_by("id", Order::Asc).lock(LockType::Update);
+    let rows: Vec<(String, Option<String>)> = write.rows(&select).await?;
+    let mut update = Query::update();
+    update.table("devices").value("online", false).value("presence_ms", now_ms);
+    update.and_where(Expr::col("online").eq(true));
+    write.execute(&update).await?;
+    let gone: Vec<ChangeRow> = rows
+        .into_iter()
+        .map(|(device, software)| {
+            let data = json!({ "online": false, "software": software }).to_string();
+            ChangeRow { kind: "presence", device, data }
+        })
+        .collect();
+    for some in gone.chunks(CHANGES_AT_ONCE) {
+        note_changes(write, some, now_ms).await?;
+    }
+    Ok(u64::try_from(gone.len()).unwrap_or(u64::MAX))
 }
 
 enum Said<'a> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gateway::db::Database;
 use gateway::fleet::control;
+use gateway::fleet::store::all_gone;
 use gateway::ingest::commit::{Counts, Outcome, Received, store};
 use protocol::{CommandId, EventBatch, Presence, Reported, SeqRange, Skipped, Topic, Watermark, decode, encode};
 use sea_query::{Expr, ExprTrait as _, Query};
@@ -190,6 +191,29 @@ async fn devices_come_and_go_and_stale_wills_are_ignored() {
         keep(&db, vec![say(&birth(2).will())]).await;
         let (online, _): (bool, String) = db.row(&select).await.unwrap().unwrap();
         assert!(!online);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_broker_that_took_the_wills_along_leaves_nobody_connected_until_the_next_birth() {
+    on_both("all_gone", |db| async move {
+        let say = |presence: &Presence| {
+            received_on(&Topic::Presence { device: presence.device.clone() }.to_string(), encode(presence).unwrap())
+        };
+        let birth = |name: &str, connected| Presence::birth(id(name), 5, connected);
+        keep(&db, vec![say(&birth("box-1", 1)), say(&birth("box-2", 1)), say(&birth("box-2", 1).will())]).await;
+        let mut write = db.write().await.unwrap();
+        assert_eq!(all_gone(&mut write, NOW).await.unwrap(), 1);
+        assert_eq!(all_gone(&mut write, NOW).await.unwrap(), 0);
+        write.commit().await.unwrap();
+        let mut select = Query::select();
+        select.columns(["id", "online"]).from("devices").order_by("id", sea_query::Order::Asc);
+        let of = |name: &str, online| (name.to_owned(), online);
+        assert_eq!(db.rows::<(String, bool)>(&select).await.unwrap(), [of("box-1", false), of("box-2", false)]);
+        assert_eq!(count(&db, "changes").await, 4);
+        keep(&db, vec![say(&birth("box-1", 2))]).await;
+        assert_eq!(db.rows::<(String, bool)>(&select).await.unwrap(), [of("box-1", true), of("box-2", false)]);
     })
     .await;
 }
