@@ -160,10 +160,14 @@ impl Remembered {
         Some(document)
     }
 
-    /// Returns what is to be told again, in the order in which it was told.
+    /// Returns what is to be told again: the last of each stream, in the order in which they were told.
     fn again(&self) -> Vec<Document> {
-        let lately = self.0.iter().filter(|(told, _)| told.elapsed() < REMEMBERED);
-        lately.map(|(_, document)| document.clone()).collect()
+        let mut seen = HashSet::new();
+        let lately = self.0.iter().rev().filter(|(told, _)| told.elapsed() < REMEMBERED);
+        let last = lately.filter(|(_, (topic, _))| seen.insert(topic));
+        let mut again: Vec<Document> = last.map(|(_, document)| document.clone()).collect();
+        again.reverse();
+        again
     }
 }
 
@@ -191,12 +195,26 @@ mod tests {
     #[test]
     fn the_latest_are_remembered_in_order_and_no_more_than_there_is_room_for() {
         let mut told = Remembered::default();
-        for through in 0..=MAX_REMEMBERED as u64 {
-            told.note(&watermark("box-1", through)).unwrap();
+        for device in 0..=MAX_REMEMBERED {
+            told.note(&watermark(&format!("box-{device}"), 1)).unwrap();
         }
         let again = told.again();
         assert_eq!(again.len(), MAX_REMEMBERED);
         let last = String::from_utf8(again.last().unwrap().1.clone()).unwrap();
-        assert!(last.contains(&format!("\"through\":{MAX_REMEMBERED}")), "{last}");
+        assert!(last.contains(&format!("\"box-{MAX_REMEMBERED}\"")), "{last}");
+    }
+
+    #[test]
+    fn of_what_is_told_again_only_the_last_of_a_stream_is() {
+        let mut told = Remembered::default();
+        for (device, through) in [("box-1", 3), ("box-2", 9), ("box-1", 5)] {
+            told.note(&watermark(device, through)).unwrap();
+        }
+        let again: Vec<String> =
+            told.again().into_iter().map(|(_, payload)| String::from_utf8(payload).unwrap()).collect();
+        assert!(
+            again.len() == 2 && again[0].contains("\"through\":9") && again[1].contains("\"through\":5"),
+            "{again:?}"
+        );
     }
 }

@@ -347,7 +347,10 @@ async fn a_broker_that_lost_its_memory_is_told_again_what_stands() {
     let [desired_told, request_told, ack_told] = device.wait_for_each([&desired, &request, &ack]).await;
     assert_eq!(decode::<Desired>(&desired, &desired_told).unwrap().version, 1);
     assert_eq!(decode::<CommandRequest>(&request, &request_told).unwrap().kind, CommandRequest::DOCTOR);
-    assert_eq!(decode::<Watermark>(&ack, &ack_told).unwrap().through, 5);
+    // Two workers tell what they told lately, in no order between them, and everything that stands is told besides.
+    if decode::<Watermark>(&ack, &ack_told).unwrap().through != 5 {
+        device.wait_for_watermark(5).await;
+    }
     gateway.stop().await;
 }
 
