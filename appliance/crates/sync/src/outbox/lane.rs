@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use protocol::limits::MAX_BATCHES_UNDER_WAY;
 use protocol::Stream;
+use protocol::limits::MAX_BATCHES_UNDER_WAY;
 
 use super::{Head, OutboxConfig, OutboxOutput, PublishOutcome, Refusal, Slice, StreamStatus, Ticket, Wanted};
 use crate::link::{Mono, Session};
@@ -192,7 +192,10 @@ impl Lane {
 
     /// Returns what to read next.
     pub(super) fn next_read(&mut self, now: Mono, config: &OutboxConfig) -> Option<(Wanted, u64)> {
-        if self.reading.is_some() || now < self.hold_until || self.flights.len() >= config.window.clamp(1, MAX_BATCHES_UNDER_WAY) {
+        if self.reading.is_some()
+            || now < self.hold_until
+            || self.flights.len() >= config.window.clamp(1, MAX_BATCHES_UNDER_WAY)
+        {
             return None;
         }
         let head = *self.current()?;
@@ -245,7 +248,8 @@ impl Lane {
         let remove = self.unremoved_since.map_or(Mono::ZERO, |since| since.saturating_add(config.remove_after));
         let store = if self.wanted_epoch.is_some() { self.store_hold_until } else { remove.max(self.store_hold_until) };
         let resend = self.flights.front().map(|flight| flight.since.saturating_add(self.resend_after));
-        let has_room = may_read && self.reading.is_none() && self.flights.len() < config.window.clamp(1, MAX_BATCHES_UNDER_WAY);
+        let has_room =
+            may_read && self.reading.is_none() && self.flights.len() < config.window.clamp(1, MAX_BATCHES_UNDER_WAY);
         let read = self.fresh_since.map(|since| since.saturating_add(config.linger).max(self.hold_until));
         let send = [resend, read.filter(|_| has_room)].into_iter().flatten().min().filter(|_| up);
         [stores.then_some(store), send].into_iter().flatten().min()

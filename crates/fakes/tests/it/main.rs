@@ -1,0 +1,1 @@
+//! OpenAI and Google as they look from a box, with their faults.

@@ -1,0 +1,1 @@
+//! Who serves a turn: this device or the cloud.
