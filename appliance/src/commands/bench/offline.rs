@@ -4,7 +4,6 @@
 //! gateway is a process that stands still meanwhile, so that the box finds somebody who takes the connection and says
 //! nothing. Gateway, carrier and box share this machine's processors, which no box in an office has to.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +18,7 @@ use store::{Batch, Store, StoreConfig};
 use testcall::{CallReport, Pace};
 use units::CallId;
 
+use super::process::written_bytes;
 use super::{EXTRA, Row, percentile_ms};
 use crate::commands::arrived::ArrivedStream;
 use crate::commands::boxed::{self, Models, RunningBox, Start};
@@ -64,7 +64,7 @@ pub(super) async fn measure(folder: &Path, hours: u64, with_progress: bool) -> a
     let program = gateway::beside_this_program()?;
     let cloud = RunningGateway::start(&program, &folder.join("gateway"), DEVICE.parse()?).await?;
     cloud.signal(Signal::STOP)?;
-    let (total, mut rows) = fill(&folder.join("store"), hours, &say)?;
+    let (total, json_bytes, mut rows) = fill(&folder.join("store"), hours, &say)?;
     say("starting the box".to_owned());
     let began = Instant::now();
     let running = RunningBox::start(Start {
@@ -86,7 +86,10 @@ pub(super) async fn measure(folder: &Path, hours: u64, with_progress: bool) -> a
     }
     say("the gateway is back".to_owned());
     cloud.signal(Signal::CONT)?;
+    let before_replay = written_bytes(running.pid())?;
     let (mut during, told, took) = replay(&running, &say).await?;
+    let to_remove = written_bytes(running.pid())?.saturating_sub(before_replay) as f64 / json_bytes as f64;
+    rows.push(Row::new("disk bytes per byte of JSON to remove them, calls included", to_remove, "").at_most(10.0));
     rows.push(Row::new("events told after that", told as f64, "events").at_least(total as f64));
     rows.push(Row::new("events told a second, calls being served", told as f64 / took.as_secs_f64(), "events/s"));
     rows.push(Row::new("conversations meanwhile", during.calls.len() as f64, "calls"));
@@ -101,11 +104,11 @@ pub(super) async fn measure(folder: &Path, hours: u64, with_progress: bool) -> a
     Ok(rows)
 }
 
-/// Writes the day's events, a second of it in each commit, and tells how many and what it cost the disk.
+/// Writes the day's events, a second of it in each commit; returns how many, their length as JSON, and what they cost.
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn fill(folder: &Path, hours: u64, say: &impl Fn(String)) -> anyhow::Result<(u64, Vec<Row>)> {
+fn fill(folder: &Path, hours: u64, say: &impl Fn(String)) -> anyhow::Result<(u64, u64, Vec<Row>)> {
     let store = Store::open(&StoreConfig::new(folder))?;
-    let before = written()?;
+    let before = written_bytes(std::process::id())?;
     let began = Instant::now();
     let mut random = StdRng::seed_from_u64(1);
     let (mut json_bytes, mut total) = (0_u64, 0_u64);
@@ -115,11 +118,12 @@ fn fill(folder: &Path, hours: u64, say: &impl Fn(String)) -> anyhow::Result<(u64
         for place in 0..EVENTS_PER_SECOND {
             let stream = pick((second % 10) * EVENTS_PER_SECOND + place);
             let (kind, data) = event(stream, &mut random);
-            json_bytes += u64::try_from(data.to_string().len())? + ENVELOPE;
             let mono_ms = second * 1_000 + place * 1_000 / EVENTS_PER_SECOND;
             let stamp = Stamp { boot: start_ms, mono_ms, wall_ms: start_ms + mono_ms, time_synced: true };
-            batch.emit(NewEvent::raw(stream, kind, EventId::from_random_bytes(random.random()), stamp, data)?);
+            let event = NewEvent::raw(stream, kind, EventId::from_random_bytes(random.random()), stamp, data)?;
             total += 1;
+            json_bytes += u64::try_from(serde_json::to_string(&event.clone().numbered(total))?.len())?;
+            batch.emit(event);
         }
         store.commit(batch)?;
         if (second + 1) % (TELL_EVERY_HOURS * 3_600) == 0 {
@@ -130,14 +134,15 @@ fn fill(folder: &Path, hours: u64, say: &impl Fn(String)) -> anyhow::Result<(u64
     let lost: usize = store.outbox_drops().len();
     ensure!(lost == 0, "the day is not within the caps: {:?}", store.outbox_drops());
     drop(store);
-    let disk_bytes = written()?.saturating_sub(before);
+    let disk_bytes = written_bytes(std::process::id())?.saturating_sub(before);
     Ok((
         total,
+        json_bytes,
         vec![
             Row::new(format!("{hours} h at {EVENTS_PER_SECOND} events/s"), total as f64, "events"),
             Row::new("the same as JSON", json_bytes as f64 / 1e6, "MB"),
             Row::new(
-                "disk bytes written per byte of JSON, 50 events a commit",
+                "disk bytes per byte of JSON to store them, 50 events a commit",
                 disk_bytes as f64 / json_bytes as f64,
                 "",
             )
@@ -146,9 +151,6 @@ fn fill(folder: &Path, hours: u64, say: &impl Fn(String)) -> anyhow::Result<(u64
         ],
     ))
 }
-
-/// Bytes of an event as JSON besides its data: names, numbers, identity, stamps.
-const ENVELOPE: u64 = 150;
 
 /// Returns the stream of the event at a place in ten seconds, spread evenly.
 fn pick(place: u64) -> Stream {
@@ -297,13 +299,6 @@ fn compare(before: &mut Waits, during: &mut Waits) -> Vec<Row> {
     pair("end of turn decided -> first audio", &mut before.to_audio, &mut during.to_audio, Some(800.0));
     pair("caller's last word -> agent heard", &mut before.to_agent, &mut during.to_agent, None);
     rows
-}
-
-/// Returns how many bytes this process has handed to the disk, as the kernel counts them.
-fn written() -> io::Result<u64> {
-    let text = std::fs::read_to_string("/proc/self/io")?;
-    let figure = text.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.trim().parse().ok());
-    figure.ok_or_else(|| io::Error::other("the kernel does not count what is written"))
 }
 
 #[cfg(test)]

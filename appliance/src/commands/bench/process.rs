@@ -61,6 +61,13 @@ fn ticks(pid: u32, fields: [usize; 2]) -> anyhow::Result<Duration> {
     Ok(Duration::from_secs_f64(ticks / TICKS_PER_SECOND))
 }
 
+/// Returns how many bytes a process has handed to the disk, as the kernel counts them (`write_bytes`, proc(5)).
+pub(super) fn written_bytes(pid: u32) -> anyhow::Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/io")).context("the process is gone")?;
+    let figure = text.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.trim().parse().ok());
+    figure.context("this kernel does not count what is written")
+}
+
 /// Measures the processor time of a process over a stretch of time, to the nanosecond: ticks of 10 ms are too coarse
 /// for one call, which takes a few of them in 20 s.
 #[derive(Debug)]
