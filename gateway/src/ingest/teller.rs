@@ -2,14 +2,17 @@
 //!
 //! On the connection that events come in on, the broker's acknowledgements of watermarks would stand behind thousands of
 //! events that the worker takes only when it has told the watermarks of those before. Here nothing stands in front of them.
+//!
+//! What was under way when a connection broke is not told again from here: where the broker was away, everything that
+//! stands is told again by [`standing`](crate::fleet), and a device that still waits sends again and is answered.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::{Topic, Watermark, encode};
 use rumqttc::{AsyncClient, Event, EventLoop, Packet, PublishOptions};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
 
 use super::wire::chain;
@@ -25,11 +28,8 @@ const REQUESTS: usize = 256;
 const GOODBYE: Duration = Duration::from_secs(5);
 /// Watermarks looked at together; of one stream only the newest of them is told.
 const AT_ONCE: usize = 256;
-/// How long watermarks are remembered to be told again on the next connection: what was told on a connection just before
-/// it broke may not have arrived, and a device would wait half a minute for it.
-const REMEMBERED: Duration = Duration::from_secs(10);
-/// Watermarks remembered at most.
-const MAX_REMEMBERED: usize = 8_192;
+/// Watermarks kept without a connection at most; beyond them the oldest are left to be told again.
+const MAX_UNTOLD: usize = 4_096;
 
 /// What the teller needs.
 pub(super) struct Teller {
@@ -43,13 +43,6 @@ pub(super) struct Teller {
     pub(super) health: Arc<Health>,
 }
 
-/// A retained document: where, and what.
-type Document = (String, Vec<u8>);
-
-/// Watermarks told lately, the oldest first.
-#[derive(Default)]
-struct Remembered(VecDeque<(Instant, Document)>);
-
 impl Teller {
     /// Tells what comes until the sender is gone, then says goodbye.
     ///
@@ -58,21 +51,19 @@ impl Teller {
     /// Dropped half way, some watermarks are not told; devices send again what they wait for.
     pub(super) async fn run(self, mut watermarks: mpsc::Receiver<Watermark>) {
         let mut attempt = 0;
-        let mut told = Remembered::default();
+        let mut untold = Vec::new();
         loop {
             let began = Instant::now();
-            let Err(ended) = self.connection(attempt, &mut told, &mut watermarks).await else { return };
+            let Err(ended) = self.connection(attempt, &mut untold, &mut watermarks).await else { return };
             self.health.set(Part::Watermarks(self.place), PartState::Degraded(ended));
             attempt = if began.elapsed() > GOODBYE { 0 } else { attempt + 1 };
             let mut wait = std::pin::pin!(sleep(back_off(attempt, rand::random())));
             loop {
                 tokio::select! {
                     () = &mut wait => break,
-                    watermark = watermarks.recv() => match watermark {
-                        Some(watermark) => drop(told.note(&watermark)),
-                        None => return,
-                    },
+                    count = watermarks.recv_many(&mut untold, AT_ONCE) => if count == 0 { return },
                 }
+                shorten(&mut untold);
             }
         }
     }
@@ -81,15 +72,16 @@ impl Teller {
     async fn connection(
         &self,
         attempt: usize,
-        told: &mut Remembered,
+        untold: &mut Vec<Watermark>,
         watermarks: &mut mpsc::Receiver<Watermark>,
     ) -> Result<(), String> {
         let purpose = Purpose::Watermarks(self.place);
         let Some((client, events, _)) = self.connector.connect(purpose, attempt, REQUESTS) else {
             return Err("no broker is configured".to_owned());
         };
-        let pump = self.pump(events);
-        let feed = self.feed(client, told, watermarks);
+        let connected = Notify::new();
+        let pump = self.pump(events, &connected);
+        let feed = self.feed(client, &connected, untold, watermarks);
         let (mut pump, mut feed) = (std::pin::pin!(pump), std::pin::pin!(feed));
         tokio::select! {
             ended = &mut pump => return Err(ended),
@@ -100,11 +92,12 @@ impl Teller {
         Ok(())
     }
 
-    async fn pump(&self, mut events: EventLoop) -> String {
+    async fn pump(&self, mut events: EventLoop, connected: &Notify) -> String {
         loop {
             match events.poll().await {
                 Ok(Event::Incoming(Packet::ConnAck(_))) => {
                     self.health.set(Part::Watermarks(self.place), PartState::Ok);
+                    connected.notify_one();
                 }
                 Ok(_) => {}
                 Err(error) => return chain(&error),
@@ -112,18 +105,21 @@ impl Teller {
         }
     }
 
-    async fn feed(&self, client: AsyncClient, told: &mut Remembered, watermarks: &mut mpsc::Receiver<Watermark>) {
-        for document in told.again() {
-            publish(&client, document).await;
-        }
-        let mut waiting = Vec::new();
-        while watermarks.recv_many(&mut waiting, AT_ONCE).await > 0 {
-            for watermark in newest(waiting.drain(..)) {
-                if let Some(document) = told.note(&watermark) {
-                    publish(&client, document).await;
-                    self.metrics.watermarks.inc();
-                }
+    async fn feed(
+        &self,
+        client: AsyncClient,
+        connected: &Notify,
+        untold: &mut Vec<Watermark>,
+        watermarks: &mut mpsc::Receiver<Watermark>,
+    ) {
+        // What is handed to a client that never connects is gone with it.
+        connected.notified().await;
+        while !untold.is_empty() || watermarks.recv_many(untold, AT_ONCE).await > 0 {
+            for watermark in newest(untold) {
+                publish(&client, &watermark).await;
+                self.metrics.watermarks.inc();
             }
+            untold.clear();
         }
         if let Err(error) = client.disconnect_with_timeout(GOODBYE).await {
             tracing::debug!(error = chain(&error), "no goodbye to the broker");
@@ -132,55 +128,37 @@ impl Teller {
 }
 
 /// Returns the last watermark of each stream, in the order of these.
-fn newest(watermarks: impl DoubleEndedIterator<Item = Watermark>) -> Vec<Watermark> {
+fn newest(watermarks: &[Watermark]) -> Vec<Watermark> {
     let mut seen = HashSet::new();
-    let mut newest: Vec<Watermark> =
-        watermarks.rev().filter(|it| seen.insert((it.device.clone(), it.stream, it.epoch))).collect();
+    let last = watermarks.iter().rev().filter(|it| seen.insert((&it.device, it.stream, it.epoch)));
+    let mut newest: Vec<Watermark> = last.cloned().collect();
     newest.reverse();
     newest
 }
 
-impl Remembered {
-    /// Remembers a watermark and returns what is to be published.
-    fn note(&mut self, watermark: &Watermark) -> Option<Document> {
-        let topic = Topic::Ack { device: watermark.device.clone(), stream: watermark.stream };
-        let document = match encode(watermark) {
-            Ok(payload) => (topic.to_string(), payload),
-            Err(error) => {
-                tracing::error!(error = chain(&error), "a watermark cannot be written");
-                return None;
-            }
-        };
-        let now = Instant::now();
-        let is_old = |told: &Instant| now.duration_since(*told) >= REMEMBERED;
-        while self.0.len() >= MAX_REMEMBERED || self.0.front().is_some_and(|(told, _)| is_old(told)) {
-            self.0.pop_front();
-        }
-        self.0.push_back((now, document.clone()));
-        Some(document)
-    }
-
-    /// Returns what is to be told again: the last of each stream, in the order in which they were told.
-    fn again(&self) -> Vec<Document> {
-        let mut seen = HashSet::new();
-        let lately = self.0.iter().rev().filter(|(told, _)| told.elapsed() < REMEMBERED);
-        let last = lately.filter(|(_, (topic, _))| seen.insert(topic));
-        let mut again: Vec<Document> = last.map(|(_, document)| document.clone()).collect();
-        again.reverse();
-        again
+/// Leaves the last watermark of each stream, and of many streams the latest, once there are more than are kept.
+fn shorten(untold: &mut Vec<Watermark>) {
+    if untold.len() > MAX_UNTOLD {
+        *untold = newest(untold);
+        untold.drain(..untold.len().saturating_sub(MAX_UNTOLD / 2));
     }
 }
 
-/// Hands a document to the client. When the connection is gone it is told again on the next.
-async fn publish(client: &AsyncClient, (topic, payload): Document) {
-    drop(client.publish(topic, payload, PublishOptions::at_least_once().retained()).await);
+/// Hands a watermark to the client.
+async fn publish(client: &AsyncClient, watermark: &Watermark) {
+    let topic = Topic::Ack { device: watermark.device.clone(), stream: watermark.stream }.to_string();
+    match encode(watermark) {
+        // An error says that the connection is gone, and the pump says why.
+        Ok(payload) => drop(client.publish(topic, payload, PublishOptions::at_least_once().retained()).await),
+        Err(error) => tracing::error!(error = chain(&error), "a watermark cannot be written"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use protocol::{Stream, Watermark};
 
-    use super::{MAX_REMEMBERED, Remembered, newest};
+    use super::{MAX_UNTOLD, newest, shorten};
 
     fn watermark(device: &str, through: u64) -> Watermark {
         Watermark::new(device.parse().unwrap(), Stream::Calls, 7, through)
@@ -189,32 +167,17 @@ mod tests {
     #[test]
     fn of_each_stream_the_last_is_told() {
         let waiting = [watermark("box-1", 3), watermark("box-2", 9), watermark("box-1", 5)];
-        assert_eq!(newest(waiting.into_iter()), [watermark("box-2", 9), watermark("box-1", 5)]);
+        assert_eq!(newest(&waiting), [watermark("box-2", 9), watermark("box-1", 5)]);
     }
 
     #[test]
-    fn the_latest_are_remembered_in_order_and_no_more_than_there_is_room_for() {
-        let mut told = Remembered::default();
-        for device in 0..=MAX_REMEMBERED {
-            told.note(&watermark(&format!("box-{device}"), 1)).unwrap();
-        }
-        let again = told.again();
-        assert_eq!(again.len(), MAX_REMEMBERED);
-        let last = String::from_utf8(again.last().unwrap().1.clone()).unwrap();
-        assert!(last.contains(&format!("\"box-{MAX_REMEMBERED}\"")), "{last}");
-    }
-
-    #[test]
-    fn of_what_is_told_again_only_the_last_of_a_stream_is() {
-        let mut told = Remembered::default();
-        for (device, through) in [("box-1", 3), ("box-2", 9), ("box-1", 5)] {
-            told.note(&watermark(device, through)).unwrap();
-        }
-        let again: Vec<String> =
-            told.again().into_iter().map(|(_, payload)| String::from_utf8(payload).unwrap()).collect();
-        assert!(
-            again.len() == 2 && again[0].contains("\"through\":9") && again[1].contains("\"through\":5"),
-            "{again:?}"
-        );
+    fn without_a_connection_the_last_of_each_stream_is_kept_and_of_too_many_the_latest() {
+        let mut untold: Vec<Watermark> = (0..=MAX_UNTOLD as u64).map(|through| watermark("box-1", through)).collect();
+        shorten(&mut untold);
+        assert_eq!(untold, [watermark("box-1", MAX_UNTOLD as u64)]);
+        let mut untold: Vec<Watermark> =
+            (0..=MAX_UNTOLD).map(|device| watermark(&format!("box-{device}"), 1)).collect();
+        shorten(&mut untold);
+        assert_eq!((untold.len(), untold.last()), (MAX_UNTOLD / 2, Some(&watermark(&format!("box-{MAX_UNTOLD}"), 1))));
     }
 }
