@@ -16,15 +16,18 @@ const PAD: usize = 10;
 /// Least correlation for a clip to be there. Two different sentences reach 0.5 to 0.6 somewhere.
 const LEAST_SCORE: f32 = 0.7;
 /// Least part of the upload's energy that a clip has to account for.
-const LEAST_SHARE: f32 = 0.2;
+const LEAST_SHARE: f32 = 0.35;
 /// Least part of a clip that is looked for, in steps: 150 ms.
 const LEAST_STEPS: usize = 15;
 /// What is quieter at its loudest is silence (root mean square, full scale is 32768).
-const SILENCE: f32 = 60.0;
+const SILENCE: f32 = 100.0;
 /// Lags are tried so many steps apart first.
 const STRIDE: isize = 3;
 /// What is quieter than this part of a clip's loudest step belongs to no word.
 const QUIET: f32 = 0.05;
+/// What is quieter than this part of an upload's loudest step, before and after everything louder, is no speech: a clip
+/// may go on there, and was cut off.
+const AROUND: f32 = 0.1;
 
 /// What callers say, shared by everybody who holds a copy.
 #[derive(Clone, Debug, Default)]
@@ -46,22 +49,19 @@ impl Clips {
     /// Returns the words in a stretch of audio at 8 kHz: those of the clip that accounts for most of it, as far as it
     /// is in there; `None` for silence and for what no clip sounds like.
     pub fn recognize(&self, samples_8khz: &[i16]) -> Option<String> {
-        let upload = envelope(samples_8khz);
-        if upload.iter().copied().fold(0.0, f32::max) < SILENCE {
-            return None;
-        }
+        let upload = Upload::new(envelope(samples_8khz))?;
         let clips = locked(&self.0).clone();
         let found = clips.iter().filter_map(|clip| Some((best_match(&clip.envelope, &upload)?, clip)));
-        let (place, clip) = found.max_by(|(a, _), (b, _)| (a.score * a.share).total_cmp(&(b.score * b.share)))?;
-        let words = clip.words_between(place.lag, upload.len());
+        let (place, clip) = found.max_by(|(a, _), (b, _)| a.rank().total_cmp(&b.rank()))?;
+        let words = clip.words_between(place.lag, &upload);
         (!words.is_empty()).then_some(words)
     }
 }
 
 impl Clip {
-    /// Returns the words whose middle lies in an upload of `steps` steps that begins `lag` steps after the clip
-    /// (before it, if negative). The voiced part of the clip is shared out among the words by their length.
-    fn words_between(&self, lag: isize, steps: usize) -> String {
+    /// Returns the words whose middle lies in the speech of an upload that begins `lag` steps after the clip (before it,
+    /// if negative). The voiced part of the clip is shared out among the words by their length.
+    fn words_between(&self, lag: isize, upload: &Upload) -> String {
         let loudest = self.envelope.iter().copied().fold(0.0, f32::max);
         let is_voiced = |level: &f32| *level > loudest * QUIET;
         let first = self.envelope.iter().position(is_voiced).unwrap_or_default();
@@ -69,7 +69,7 @@ impl Clip {
         let letters = |word: &String| word.chars().count() + 1;
         let all: usize = self.words.iter().map(letters).sum();
         let per_letter = (last.saturating_sub(first) + 1) as f32 / all.max(1) as f32;
-        let (from, to) = (lag as f32, lag as f32 + steps as f32);
+        let (from, to) = (lag as f32 + upload.first as f32, lag as f32 + upload.last as f32 + 1.0);
         let mut before = 0;
         let mut heard = Vec::new();
         for word in &self.words {
@@ -83,6 +83,28 @@ impl Clip {
     }
 }
 
+/// What is to be recognized.
+#[derive(Debug)]
+struct Upload {
+    levels: Vec<f32>,
+    /// Steps that the speech begins and ends with.
+    first: usize,
+    last: usize,
+    /// Energy of everything.
+    total: f32,
+}
+
+impl Upload {
+    /// Returns `None` for silence.
+    fn new(levels: Vec<f32>) -> Option<Self> {
+        let loudest = levels.iter().copied().fold(0.0, f32::max);
+        let is_speech = |level: &f32| loudest >= SILENCE && *level >= loudest * AROUND;
+        let (first, last) = (levels.iter().position(is_speech)?, levels.iter().rposition(is_speech)?);
+        let total = levels.iter().map(|level| level * level).sum();
+        Some(Self { levels, first, last, total })
+    }
+}
+
 /// Where an upload lies in a clip.
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -92,6 +114,15 @@ struct Place {
     score: f32,
     /// Part of the upload's energy in the overlap.
     share: f32,
+    /// Part of the clip in the overlap.
+    covered: f32,
+}
+
+impl Place {
+    /// What is compared: of two clips that fit equally well, the one that is there as a whole is meant.
+    fn rank(self) -> f32 {
+        self.score * self.share * (0.8 + 0.2 * self.covered)
+    }
 }
 
 /// Root mean square of each step.
@@ -104,48 +135,72 @@ fn envelope(samples: &[i16]) -> Vec<f32> {
 }
 
 /// Returns the best place of an upload in a clip, if the clip is in there at all.
-fn best_match(clip: &[f32], upload: &[f32]) -> Option<Place> {
-    let total: f32 = upload.iter().map(|level| level * level).sum();
-    let (clip_steps, upload_steps) = (clip.len().cast_signed(), upload.len().cast_signed());
-    let better = |best: Option<Place>, lag: isize| match (best, place_at(clip, upload, lag, total)) {
-        (Some(best), Some(place)) if place.score * place.share > best.score * best.share => Some(place),
+fn best_match(clip: &[f32], upload: &Upload) -> Option<Place> {
+    let better = |best: Option<Place>, lag: isize| match (best, place_at(clip, upload, lag)) {
+        (Some(best), Some(place)) if place.rank() > best.rank() => Some(place),
         (None, place) => place,
         (best, _) => best,
     };
-    let coarse = (-upload_steps..clip_steps).step_by(STRIDE.unsigned_abs()).fold(None, better)?;
+    let lags = -upload.last.cast_signed()..clip.len().cast_signed() - upload.first.cast_signed();
+    let coarse = lags.step_by(STRIDE.unsigned_abs()).fold(None, better)?;
     let fine = (coarse.lag - STRIDE..=coarse.lag + STRIDE).fold(Some(coarse), better)?;
     (fine.score >= LEAST_SCORE && fine.share >= LEAST_SHARE).then_some(fine)
 }
 
 /// Compares an upload that begins `lag` steps after a clip with that clip and some silence around it.
-fn place_at(clip: &[f32], upload: &[f32], lag: isize, total: f32) -> Option<Place> {
-    let end = (clip.len() + PAD).cast_signed() - lag;
+fn place_at(clip: &[f32], upload: &Upload, lag: isize) -> Option<Place> {
     let from = usize::try_from(-PAD.cast_signed() - lag).unwrap_or_default();
-    let to = usize::try_from(end).unwrap_or_default().min(upload.len());
-    let heard = upload.get(from..to)?;
-    let overlap = usize::try_from((clip.len().cast_signed() - lag).min(upload.len().cast_signed()) - (-lag).max(0));
-    if overlap.unwrap_or_default() < LEAST_STEPS.min(clip.len()) {
+    let to = usize::try_from((clip.len() + PAD).cast_signed() - lag).unwrap_or_default();
+    let heard = upload.levels.get(from..to.min(upload.levels.len()))?;
+    let mut sums = Sums::default();
+    let mut overlap = 0;
+    for (at, level) in (from..).zip(heard.iter().copied()) {
+        let in_clip = usize::try_from(at.cast_signed() + lag).ok().and_then(|at| clip.get(at)).copied();
+        let is_speech = (upload.first..=upload.last).contains(&at);
+        match in_clip {
+            // Here the clip goes on, and the upload does not.
+            Some(known) if !is_speech && known >= SILENCE => {}
+            Some(known) => {
+                overlap += usize::from(is_speech);
+                sums.add(level, known);
+            }
+            None => sums.add(level, 0.0),
+        }
+    }
+    if overlap < LEAST_STEPS.min(clip.len()) {
         return None;
     }
-    let known = (from..to).map(|at| {
-        let at = usize::try_from(at.cast_signed() + lag).ok();
-        at.and_then(|at| clip.get(at)).copied().unwrap_or_default()
-    });
-    let (mut sum_x, mut sum_y, mut sum_xx, mut sum_yy, mut sum_xy) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    for (x, y) in heard.iter().copied().zip(known) {
-        sum_x += x;
-        sum_y += y;
-        sum_xx += x * x;
-        sum_yy += y * y;
-        sum_xy += x * y;
+    let covered = overlap as f32 / clip.len().max(1) as f32;
+    Some(Place { lag, score: sums.correlation()?, share: (sums.xx / upload.total).min(1.0), covered })
+}
+
+/// What a correlation is made of.
+#[derive(Default)]
+struct Sums {
+    count: f32,
+    x: f32,
+    y: f32,
+    xx: f32,
+    yy: f32,
+    xy: f32,
+}
+
+impl Sums {
+    fn add(&mut self, x: f32, y: f32) {
+        self.count += 1.0;
+        self.x += x;
+        self.y += y;
+        self.xx += x * x;
+        self.yy += y * y;
+        self.xy += x * y;
     }
-    let count = heard.len().max(1) as f32;
-    let (spread_x, spread_y) = (sum_xx - sum_x * sum_x / count, sum_yy - sum_y * sum_y / count);
-    if spread_x <= 0.0 || spread_y <= 0.0 || total <= 0.0 {
-        return None;
+
+    /// Returns Pearson's coefficient, or `None` where one side does not change.
+    fn correlation(&self) -> Option<f32> {
+        let count = self.count.max(1.0);
+        let spread = (self.xx - self.x * self.x / count) * (self.yy - self.y * self.y / count);
+        (spread > 0.0).then(|| (self.xy - self.x * self.y / count) / spread.sqrt())
     }
-    let score = (sum_xy - sum_x * sum_y / count) / (spread_x * spread_y).sqrt();
-    Some(Place { lag, score, share: (sum_xx / total).min(1.0) })
 }
 
 #[cfg(test)]
@@ -195,7 +250,7 @@ mod tests {
     #[test]
     fn a_part_of_a_clip_gives_its_words() {
         let whole = tone(SENTENCES[3]);
-        let (first, last) = whole.split_at(whole.len() / 2);
+        let (first, last) = whole.split_at(15 * 520);
         assert_eq!(clips().recognize(&on_the_line(first)).as_deref(), Some("what are your"));
         assert_eq!(clips().recognize(last).as_deref(), Some("opening hours tomorrow"));
     }
