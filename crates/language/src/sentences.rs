@@ -9,6 +9,10 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use units::Language;
+
+use crate::digits::digits_in;
+
 /// Where a long first sentence is looked through for a comma, in characters. About two seconds of speech: with a
 /// local voice at a real-time factor of 0.4 the first audio is then there within a second.
 pub const FIRST_CLAUSE: usize = 40;
@@ -99,15 +103,23 @@ pub fn sentences(text: &str) -> Vec<String> {
     sentences
 }
 
-/// The last comma with a space behind it that leaves a clause of fair length.
+/// The last comma with a space behind it that leaves a clause of fair length. A comma behind a number may stand in the
+/// middle of one that is said in groups.
 fn clause_end(text: &[char]) -> Option<usize> {
     let window = text.get(..FIRST_CLAUSE)?;
     let comma = window.iter().enumerate().rposition(|(at, c)| {
         matches!(c, ',' | ';' | ':' | '\u{2013}' | '\u{2014}')
             && at + 1 >= SHORTEST_CLAUSE
             && text.get(at + 1).is_some_and(|c| c.is_whitespace())
+            && !window.get(..at).is_some_and(ends_in_number)
     })?;
     Some(with_blank(text, comma + 1))
+}
+
+/// Whether the last word is a number, in digits or said.
+fn ends_in_number(text: &[char]) -> bool {
+    let text: String = text.iter().collect();
+    Language::ALL.into_iter().any(|language| digits_in(&text, language).ends_in_digit)
 }
 
 /// Returns the end of the sentence (behind quotes and blanks) that the character at `at` ends.
@@ -143,10 +155,15 @@ fn with_blank(text: &[char], end: usize) -> usize {
     if text.get(end).is_some_and(|c| c.is_whitespace()) { end + 1 } else { end }
 }
 
+/// Words behind which a full stop ends no sentence. Hebrew marks abbreviations otherwise (ד"ר, רח'); the few written
+/// with a full stop are here as far as they are no words of their own.
+const ABBREVIATIONS: [&str; 31] = [
+    "dr", "mr", "mrs", "ms", "prof", "st", "ave", "rd", "no", "apt", "e.g", "i.e", "vs", "approx", "ext", "inc", "tel",
+    "jr", "jan", "feb", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "פרופ", "רח",
+];
+
 /// Whether a full stop behind `before` belongs to the word: Dr., e.g., an initial, the number of a list entry.
 fn is_abbreviation(before: &[char]) -> bool {
-    const WORDS: [&str; 16] =
-        ["dr", "mr", "mrs", "ms", "prof", "st", "ave", "rd", "no", "apt", "e.g", "i.e", "vs", "approx", "ext", "inc"];
     let start = before.iter().rposition(|c| c.is_whitespace()).map_or(0, |space| space + 1);
     let word: String = before
         .get(start..)
@@ -162,7 +179,7 @@ fn is_abbreviation(before: &[char]) -> bool {
         && word.chars().any(char::is_alphabetic);
     let entry =
         !word.is_empty() && word.chars().all(|c| c.is_ascii_digit()) && word.len() <= 2 && starts_line(before, start);
-    WORDS.contains(&word.as_str()) || single || initials || entry
+    ABBREVIATIONS.contains(&word.as_str()) || single || initials || entry
 }
 
 /// Whether nothing stands before `start` on its line.

@@ -198,6 +198,35 @@ fn a_sentence_comes_out_as_soon_as_it_is_whole() {
 }
 
 #[test]
+fn nothing_inside_a_sentence_cuts_it_when_it_comes_letter_by_letter() {
+    for sentence in [
+        "עו\"ד לוי וד\"ר כהן כאן.",
+        "המחיר הוא 3.5 אלף ש\"ח בערך.",
+        "זה עולה 1,200.50 ש\"ח.",
+        "נפגשים ב-12.10.2026 בשעה 09:30.",
+        "ביום ה' ה-12.10 בין 9.30 ל-11.",
+        "המספר הוא 050-1234567, נכון?",
+        "המספר הוא 050.123.4567 בבקשה.",
+        "פרופ. לוי, רח. הרצל 5.",
+        "רשמתי אפס חמש ארבע, אחת שתיים שלוש, ארבע חמש שש שבע.",
+        "That is zero five four, one two three, four five six seven, right?",
+        "המספר הוא 054, 123, 4567, ואפשר לחזור אליו מחר?",
+        "גב' כהן ומר לוי מחב' \"אור\" בע\"מ.",
+        "Dr. Cohen pays 3.5 million.",
+        "We meet on Oct. 12 at 9.30 a.m. sharp.",
+        "Call tel. 03-1234567 ext. 12 now.",
+    ] {
+        let mut cutter = SentenceCutter::new();
+        let mut cut = Vec::new();
+        for letter in sentence.chars().chain(" וזהו. ".chars()) {
+            cutter.push(letter.encode_utf8(&mut [0; 4]));
+            cut.extend(std::iter::from_fn(|| cutter.poll()));
+        }
+        assert_eq!(cut.first().map(|first| first.trim_end()), Some(sentence), "{cut:?}");
+    }
+}
+
+#[test]
 fn the_blank_after_a_line_break_never_moves_the_cut() {
     assert_eq!(sentences("כן\n לא"), ["כן\n", " לא"]);
 }
