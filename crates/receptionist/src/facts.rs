@@ -295,7 +295,7 @@ fn with_marks(words: &[Word], number: Range<usize>) -> Range<usize> {
 }
 
 /// Returns the only choice that was named; of several the last one that "no" or "not" does not stand before.
-fn choice(choices: &[Choice], words: &[Word]) -> Option<String> {
+pub(crate) fn choice(choices: &[Choice], words: &[Word]) -> Option<String> {
     let mut named: Vec<(usize, &str)> = Vec::new();
     for choice in choices {
         let said = [choice.say.he.as_str(), choice.say.en.as_str()];

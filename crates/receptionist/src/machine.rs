@@ -12,6 +12,10 @@ use crate::hearing::{self, Word};
 use crate::number;
 use crate::record::{FieldRecord, FormRecord, Outcome, Source, Value};
 
+pub(crate) mod shared;
+
+pub use self::shared::FillError;
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
@@ -118,6 +122,7 @@ struct State {
     turns: u32,
     inputs: u32,
     outcome: Outcome,
+    unsaid: shared::Unsaid,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -171,6 +176,7 @@ impl Receptionist {
             turns: 0,
             inputs: 0,
             outcome: Outcome::Open,
+            unsaid: shared::Unsaid::default(),
         };
         Self { form, caller_number: None, state, before: None }
     }
@@ -326,7 +332,7 @@ impl Receptionist {
     fn take_values(&mut self, words: &[Word], source: Source, asked: Asked, reply: &mut Reply) -> Understood {
         let facts = facts::read(&self.form, asked, words, self.state.partial.reveal());
         let understood = self.keep(&facts, source, asked);
-        self.acknowledge(&facts, &understood, reply);
+        self.acknowledge(&understood, reply);
         // Where yes or no is expected, a digit or two is no number.
         let may_begin = matches!(self.state.stage, Stage::Start | Stage::Ask(_));
         match (understood.is_empty(), facts.partial) {
@@ -362,17 +368,23 @@ impl Receptionist {
     }
 
     /// Repeats in passing what is to be repeated.
-    fn acknowledge(&self, facts: &Facts, kept: &[usize], reply: &mut Reply) {
+    fn acknowledge(&self, kept: &[usize], reply: &mut Reply) {
         let echoed: Vec<String> = kept
             .iter()
             .filter(|index| self.form.fields.get(**index).is_some_and(|field| field.confirm == Confirmation::Echo))
             .filter_map(|index| self.spoken_in_passing(*index))
             .collect();
-        let asks_at_once =
-            |index: &usize| self.form.fields.get(*index).is_some_and(|field| field.confirm == Confirmation::Ask);
+        let asks_at_once = |index: &usize| {
+            let asks = self.form.fields.get(*index).is_some_and(|field| field.confirm == Confirmation::Ask);
+            asks && self
+                .state
+                .slots
+                .get(*index)
+                .is_some_and(|slot| slot.held.as_ref().is_some_and(|held| !held.confirmed))
+        };
         if !echoed.is_empty() {
             self.say(reply, &self.form.phrases.echo, &echoed.join(", "));
-        } else if !facts.values.is_empty() && !kept.is_empty() && !kept.iter().any(asks_at_once) {
+        } else if !kept.is_empty() && !kept.iter().any(asks_at_once) {
             self.say(reply, &self.form.phrases.noted, "");
         }
     }
@@ -453,7 +465,7 @@ impl Receptionist {
         let kept = self.keep(&facts, source, Asked::Change);
         if !kept.is_empty() {
             self.state.changes = self.state.changes.saturating_add(1);
-            self.acknowledge(&facts, &kept, reply);
+            self.acknowledge(&kept, reply);
             self.state.stage = Stage::Start;
             return Understood::Yes;
         }
@@ -484,6 +496,7 @@ impl Receptionist {
             held.confirmed = true;
         }
         self.state.changes = MAX_CHANGES;
+        self.state.stage = Stage::Start;
     }
 
     /// Asks the next thing there is to ask.

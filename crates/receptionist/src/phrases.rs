@@ -70,6 +70,8 @@ phrases! {
     what_to_change: "מה לתקן?", "What should I change?";
     /// A free message is asked for.
     voicemail: "לא הצלחתי להבין, אבל אפשר להשאיר הודעה אחרי הצפצוף, ונחזור אליכם.", "I am having trouble understanding, but please leave a message after the tone and we will get back to you.";
+    /// A free message is asked for because the caller wants to leave one.
+    message: "אפשר להשאיר הודעה אחרי הצפצוף, ונחזור אליכם.", "Please leave a message after the tone and we will get back to you.";
     /// The caller is put through.
     transfer: "רק רגע, השיחה עוברת למשרד.", "One moment, I am putting you through.";
     /// Everything was answered.

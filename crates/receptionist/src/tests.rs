@@ -9,6 +9,7 @@ use crate::{Form, Greeting, Heard, Next, Outcome, Receptionist, Reply, Source, V
 
 mod dialogues;
 mod forms;
+mod sharing;
 mod understanding;
 
 const PLAIN: &str = include_str!("../../../appliance/forms/plain-office.toml");

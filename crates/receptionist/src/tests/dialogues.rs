@@ -1,4 +1,6 @@
 //! One dialogue for each path through a call.
+//!
+//! Longer than a file of tests should be: it is scripts, one below the other, with what is answered to each line.
 
 use units::{Language, Pii};
 
@@ -784,6 +786,39 @@ fn a_choice_left_open_is_asked_again() {
         > לא לשכור, לקנות
         קנייה, רשמתי. | באיזו עיר או שכונה? …
         Open: deal=buy; name=דני
+        ",
+    );
+}
+
+#[test]
+fn a_caller_who_has_nothing_to_change_after_all_is_done() {
+    check(
+        receptionist(PLAIN, Language::English),
+        "
+        [play]
+        John Smith
+        054 123 4567
+        yes
+        I want to book a meeting
+        no
+        no
+        ",
+        "
+        > [play]
+        May I have your name, please? …
+        > John Smith
+        John Smith, got it. | Which phone number should we call back? … (10 digits)
+        > 054 123 4567
+        I have zero five four, one two three, four five six seven. Is that right? …
+        > yes
+        What is your call about? …
+        > I want to book a meeting
+        Thank you, noted. | So I have: Name: John Smith. Reason: I want to book a meeting. Is everything right? …
+        > no
+        What should I change? …
+        > no
+        Thank you for calling the office. We will get back to you soon. Goodbye! [hangup]
+        Completed: name=John Smith confirmed; phone=0541234567 confirmed; reason=I want to book a meeting confirmed
         ",
     );
 }
