@@ -2,29 +2,25 @@
 
 mod session;
 
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{CommandId, CommandRequest, Desired, DeviceId, Reported};
+use protocol::CommandId;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use rustls::ClientConfig;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use self::session::Session;
-use crate::inbox::{CommandRow, Inbox, InboxInput, InboxOutput};
-use crate::link::{Link, LinkConfig, LinkInput, LinkOutput, Mono, Trouble};
-use crate::mqtt::{Broker, Wire, WireEvent};
-use crate::outbox::{
-    Outbox, OutboxConfig, OutboxInput, OutboxOutput, OutboxStore, OutboxStoreError, PublishOutcome, Slice,
-    StreamStatus, Ticket,
-};
+use crate::config::SyncConfig;
+use crate::host::{Host, InboxStore, LinkStatus, SavedInbox, SyncStatus};
+use crate::inbox::{Inbox, InboxInput, InboxOutput};
+use crate::link::{Link, LinkInput, LinkOutput, Mono, Trouble};
+use crate::mqtt::{Wire, WireEvent};
+use crate::outbox::{Outbox, OutboxInput, OutboxOutput, OutboxStore, OutboxStoreError, PublishOutcome, Slice, Ticket};
 
 /// Longest time for the last words when the program stops.
 const LAST_WORDS: Duration = Duration::from_secs(4);
@@ -32,119 +28,6 @@ const LAST_WORDS: Duration = Duration::from_secs(4);
 const DRAIN: Duration = Duration::from_secs(2);
 /// Longest time that passes between two looks at the clock when nothing is due.
 const IDLE: Duration = Duration::from_mins(1);
-
-/// How the device is connected.
-#[derive(Clone, Debug)]
-pub struct SyncConfig {
-    /// The device's name: of its topics, its certificate and its MQTT client.
-    pub device: DeviceId,
-    /// The brokers, in turn.
-    pub brokers: Vec<Broker>,
-    /// Certificates and key, for brokers with TLS.
-    pub tls: Option<Arc<ClientConfig>>,
-    /// The number of this run of the program.
-    pub boot: u64,
-    /// The program's name and version, for the birth.
-    pub software: String,
-    /// How the link behaves.
-    pub link: LinkConfig,
-    /// How the outbox behaves.
-    pub outbox: OutboxConfig,
-    /// How often the broker hears of us at least. 30 s: half of what mobile networks forget a connection in.
-    pub keep_alive: Duration,
-    /// How long the broker remembers the session. A day: it has not to hoard for a device that is gone.
-    pub session_expiry: Duration,
-    /// How long after a break the broker tells of it. 30 s: a device that is back by then was not away.
-    pub will_delay: Duration,
-    /// How often the reported state is published when nothing happens. 5 min.
-    pub report_every: Duration,
-}
-
-impl SyncConfig {
-    /// Makes the usual configuration.
-    pub fn new(device: DeviceId, brokers: Vec<Broker>, boot: u64) -> Self {
-        let link = LinkConfig::new(brokers.len());
-        Self {
-            device,
-            brokers,
-            tls: None,
-            boot,
-            software: String::new(),
-            link,
-            outbox: OutboxConfig::default(),
-            keep_alive: Duration::from_secs(30),
-            session_expiry: Duration::from_hours(24),
-            will_delay: Duration::from_secs(30),
-            report_every: Duration::from_mins(5),
-        }
-    }
-}
-
-/// What is kept of wishes and commands.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SavedInbox {
-    /// The wish in force.
-    pub desired: Option<Desired>,
-    /// The commands that were begun or ended, and that the gateway has not cleared.
-    pub commands: Vec<CommandRow>,
-}
-
-/// Where wishes and commands are kept over a restart. All of it may wait for the disk.
-pub trait InboxStore: Send + Sync + 'static {
-    /// Reads what was kept.
-    fn load(&self) -> Result<SavedInbox, OutboxStoreError>;
-
-    /// Keeps the wish in force.
-    fn save_desired(&self, desired: &Desired) -> Result<(), OutboxStoreError>;
-
-    /// Keeps how far a command is.
-    fn remember(&self, row: &CommandRow) -> Result<(), OutboxStoreError>;
-
-    /// Forgets a command.
-    fn forget(&self, id: &CommandId) -> Result<(), OutboxStoreError>;
-}
-
-/// What comes of a command: what there is to say of it, done or not.
-pub type HostFuture = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
-
-/// The program around the link.
-pub trait Host: Send + Sync + 'static {
-    /// Returns the time in milliseconds since 1970, if the clock is set.
-    fn wall_ms(&self) -> Option<u64>;
-
-    /// Puts a wish in force. Must not wait.
-    fn apply(&self, desired: &Desired) -> Result<(), String>;
-
-    /// Says how the device is. What the link knows itself is filled in afterwards. Must not wait.
-    fn report(&self) -> Reported;
-
-    /// Says why the device will not carry out a command that it knows, if it will not. Must not wait.
-    fn refuses(&self, request: &CommandRequest) -> Option<String>;
-
-    /// Carries out a command.
-    fn execute(&self, request: CommandRequest) -> HostFuture;
-
-    /// Hears how the link stands, whenever that changes. Must not wait.
-    fn on_status(&self, status: &SyncStatus);
-}
-
-/// How the link stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LinkStatus {
-    /// Connected to this broker.
-    Up(Broker),
-    /// Not connected; the last trouble, if there was any yet.
-    Down(Option<Trouble>),
-}
-
-/// How everything stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SyncStatus {
-    /// The link.
-    pub link: LinkStatus,
-    /// The streams that ever had an event.
-    pub streams: Vec<StreamStatus>,
-}
 
 /// What work came to.
 enum Done {

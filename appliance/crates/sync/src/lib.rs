@@ -17,7 +17,9 @@
 //! **Invariant:** every queue and channel has a bound; a core never waits for another.
 //! **Invariant:** every task belongs to [`run`] and is joined before it returns.
 
+mod config;
 mod driver;
+mod host;
 pub mod inbox;
 pub mod link;
 mod mqtt;
@@ -27,5 +29,7 @@ pub mod tls;
 #[cfg(test)]
 mod tests;
 
-pub use crate::driver::{Host, HostFuture, InboxStore, LinkStatus, SavedInbox, SyncConfig, SyncStatus, run};
+pub use crate::config::SyncConfig;
+pub use crate::driver::run;
+pub use crate::host::{Host, HostFuture, InboxStore, LinkStatus, SavedInbox, SyncStatus};
 pub use crate::mqtt::{Broker, ParseBrokerError};
