@@ -120,7 +120,7 @@ struct Turn {
     asked_again: bool,
     /// Whether a sentence was dropped.
     is_lost: bool,
-    /// Whether the rest of the stream is dropped.
+    /// Whether the rest of the stream is dropped, calls too.
     is_stopped: bool,
 }
 
@@ -195,8 +195,8 @@ impl Assistant {
         Vec::new()
     }
 
-    /// Tells whether more of the stream is of use. Once it is not, the shell may drop the request and call
-    /// [`Assistant::end`].
+    /// Tells whether more of the stream is of use. Once the guard has stopped the model it is not, and the shell may drop
+    /// the request and call [`Assistant::end`] at once.
     pub fn wants_more(&self) -> bool {
         self.turn.as_ref().is_some_and(|turn| !turn.is_stopped)
     }
@@ -219,7 +219,7 @@ impl Assistant {
     }
 
     /// The stream broke, or is late. What was said stays; the receptionist goes on, from what the caller said when
-    /// nothing came of the stream, else from what is known now.
+    /// nothing came of the stream, else from what is known now. A question that was asked is left to be answered.
     pub fn broken(&mut self, receptionist: &mut Receptionist) -> Vec<Step> {
         let Some(turn) = self.turn.take() else { return Vec::new() };
         let mut steps = Vec::new();
@@ -280,7 +280,7 @@ impl Turn {
                 Some(Step::Say { text: Pii::new(text), language })
             }
             Verdict::Empty => None,
-            Verdict::Foreign => {
+            Verdict::Foreign | Verdict::TooMuch => {
                 self.is_lost = true;
                 None
             }
@@ -306,9 +306,20 @@ impl Turn {
         self.prompt.clone()
     }
 
-    /// Whether the last thing said is a question.
+    /// Whether something was asked, so that the caller knows what to say.
     fn has_asked(&self) -> bool {
-        self.said.trim_end_matches(['"', '\'', ')', '”', ' ']).ends_with('?')
+        self.said.contains('?')
+    }
+
+    /// Returns how the call ends, if it may: nobody is hung up on who was just asked something, or whose number nobody
+    /// read back.
+    fn allowed_ending(&self, receptionist: &Receptionist) -> Option<Outcome> {
+        let ends_in_question = self.said.trim_end_matches(['"', '\'', ')', '”', ' ']).ends_with('?');
+        let is_unfinished = ends_in_question || (self.said.is_empty() && receptionist.has_to_confirm());
+        self.ending.filter(|outcome| match outcome {
+            Outcome::Completed | Outcome::Goodbye => !is_unfinished,
+            Outcome::Transfer | Outcome::Voicemail | Outcome::Silent | Outcome::Open | Outcome::Unknown => true,
+        })
     }
 }
 
@@ -325,26 +336,24 @@ fn is_for_model(heard: &Heard) -> bool {
 
 /// Ends a turn.
 fn finish(turn: Turn, stream: Stream, receptionist: &mut Receptionist, steps: &mut Vec<Step>) {
-    let has_asked = turn.has_asked() && turn.hours.is_none();
     let has_said = !turn.said.is_empty();
-    let is_whole = has_said && stream == Stream::Whole && !turn.is_lost && !turn.is_refused && turn.hours.is_none();
     let has_hours = turn.hours.is_some();
+    let has_asked = turn.has_asked() && !has_hours;
+    // What was noted without a question leaves the caller waiting; so does what is not so.
+    let is_whole = has_said && stream == Stream::Whole && !turn.is_lost && !turn.is_refused && !turn.has_effect;
+    let ending = turn.allowed_ending(receptionist);
     if let Some(text) = turn.hours {
         // Looked up, and the model did not get round to telling it.
         steps.push(Step::Say { text: Pii::new(text), language: receptionist.language() });
     }
-    // Nobody is hung up on who was just asked something.
-    let hangs_up_on_question = |outcome| has_asked && matches!(outcome, Outcome::Completed | Outcome::Goodbye);
-    let reply = if let Some(outcome) = turn.ending.filter(|outcome| !hangs_up_on_question(*outcome)) {
+    let silently = |next| Reply { sentences: Vec::new(), next };
+    let reply = if let Some(outcome) = ending {
         receptionist.conclude(outcome);
-        if has_said && !turn.is_lost {
-            Reply { sentences: Vec::new(), next: receptionist.expect_next() }
-        } else {
-            receptionist.resume()
-        }
-    } else if is_whole || has_asked {
-        Reply { sentences: Vec::new(), next: receptionist.expect_next() }
-    } else if has_said || has_hours || turn.has_effect {
+        if has_said && !turn.is_lost { silently(receptionist.expect_next()) } else { receptionist.resume() }
+    } else if has_asked || (is_whole && !has_hours) {
+        silently(receptionist.expect_next())
+    } else if has_said || has_hours || turn.has_effect || turn.is_stopped {
+        // What talked a model into something is no answer to a question either.
         if has_said {
             receptionist.acknowledged();
         }

@@ -124,6 +124,8 @@ impl Receptionist {
             return reply;
         }
         self.acknowledge(&unsaid.filled, &mut reply);
+        // A number begun before the other brain's turn is not gone on with; it would not be asked for either.
+        self.state.partial = Pii::default();
         self.state.stage = Stage::Start;
         self.go_on(&mut reply);
         reply
@@ -137,6 +139,7 @@ impl Receptionist {
             return next;
         }
         self.state.misses = 0;
+        self.state.partial = Pii::default();
         self.state.stage = if let Some(index) = self.next_to_confirm() {
             Stage::Confirm(index)
         } else if let Some(index) = self.next_to_ask() {
@@ -176,6 +179,11 @@ impl Receptionist {
     /// Notes that the other brain has said something of its own about what it filled.
     pub(crate) fn acknowledged(&mut self) {
         self.state.unsaid = Unsaid::default();
+    }
+
+    /// Returns whether a value is known that must be read back and was not agreed to.
+    pub(crate) fn has_to_confirm(&self) -> bool {
+        self.next_to_confirm().is_some()
     }
 
     /// Agrees to a value that is known; `false` if none is.

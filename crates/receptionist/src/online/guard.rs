@@ -60,7 +60,9 @@ pub(super) enum Verdict {
     Empty,
     /// It is dropped: no caller of this form would understand it.
     Foreign,
-    /// It is dropped, and so is the rest of the reply.
+    /// It is dropped: enough was said.
+    TooMuch,
+    /// It is dropped, and so is all that follows: the model was talked into something.
     Stop,
 }
 
@@ -96,7 +98,7 @@ impl Guard {
         };
         let characters = self.characters.saturating_add(text.chars().count());
         if self.sentences >= MAX_SENTENCES || characters > MAX_CHARACTERS {
-            return Verdict::Stop;
+            return Verdict::TooMuch;
         }
         self.sentences = self.sentences.saturating_add(1);
         self.characters = characters;
