@@ -59,6 +59,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Shortens the time to the first useful output to what is `left` of it: a request that goes on with an earlier one of
+    /// the same turn has no deadline of its own.
+    pub fn within(self, left: Duration) -> Self {
+        Self { deadline: self.deadline.min(left), ..self }
+    }
+
     /// Returns the engines that may be started, in the order of preference.
     pub fn candidates(&self) -> &[Candidate] {
         &self.candidates

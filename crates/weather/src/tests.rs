@@ -1,5 +1,7 @@
 //! Timelines, what holds whatever happens, and a simulated office.
 
+extern crate std;
+
 mod breaker;
 mod choices;
 mod formats;
@@ -24,7 +26,7 @@ use crate::{
 };
 
 /// A moment, or a length of time.
-fn ms(millis: u64) -> Duration {
+const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
