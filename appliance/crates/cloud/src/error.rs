@@ -195,8 +195,13 @@ fn why(error: &reqwest::Error) -> Option<FailureKind> {
 }
 
 fn of_io(error: &io::Error) -> Option<FailureKind> {
-    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return Some(of_tls(tls));
+    // What an error of this kind wraps is not among its sources.
+    if let Some(inner) = error.get_ref() {
+        let inside = inner.downcast_ref::<io::Error>().and_then(of_io);
+        let kind = inner.downcast_ref::<rustls::Error>().map(of_tls).or(inside);
+        if kind.is_some() {
+            return kind;
+        }
     }
     #[expect(clippy::wildcard_enum_match_arm, reason = "the system has many words for few things")]
     match error.kind() {

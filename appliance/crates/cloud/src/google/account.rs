@@ -176,3 +176,36 @@ impl fmt::Debug for ServiceAccount {
         f.write_str("ServiceAccount")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_token_is_kept_until_five_minutes_before_its_end() {
+        let cloud = fakes::Cloud::start(fakes::CloudConfig::default()).await.unwrap();
+        let minutes = Arc::new(AtomicI64::new(0));
+        let clock = Arc::clone(&minutes);
+        let start = SystemTime::now();
+        let account = ServiceAccount::from_json(&cloud.credentials().google_service_account).unwrap();
+        let account = account.with_clock(Box::new(move || {
+            let minutes = clock.load(Ordering::Relaxed);
+            let shift = Duration::from_mins(minutes.unsigned_abs());
+            if minutes < 0 { start - shift } else { start + shift }
+        }));
+        let token_at = |now: i64, audience: &str| {
+            minutes.store(now, Ordering::Relaxed);
+            account.token(audience).unwrap()
+        };
+        let first = token_at(0, "https://a/");
+        assert_eq!(token_at(54, "https://a/"), first);
+        let second = token_at(55, "https://a/");
+        assert_ne!(second, first);
+        assert_eq!(token_at(60, "https://a/"), second);
+        assert_ne!(token_at(60, "https://b/"), second, "for another service");
+        assert_ne!(token_at(-1, "https://a/"), second, "the clock was wrong and was put right");
+    }
+}

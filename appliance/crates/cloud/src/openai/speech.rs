@@ -8,8 +8,9 @@ use crate::audio::{Audio, Usage, mulaw_of_pcm, pieces};
 use crate::error::CloudError;
 use crate::http::{self, Http};
 
-/// Longest text of one request, in bytes; the limit is as many characters.
-const MAX_INPUT_BYTES: usize = 4_096;
+/// Longest text of one request, in bytes. The provider takes 4096 characters, which would be five minutes of audio and
+/// three times what is read; of this, the audio is about a minute.
+const MAX_INPUT_BYTES: usize = 800;
 /// Rate of the raw samples, in hertz (<https://platform.openai.com/docs/guides/text-to-speech>).
 const RATE_HZ: u32 = 24_000;
 
