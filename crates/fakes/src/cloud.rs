@@ -77,6 +77,11 @@ impl Cloud {
         self.tasks.wait().await;
     }
 
+    /// Begins to do the same, without waiting: a provider that is suddenly gone.
+    pub fn kill(&self) {
+        self.closing.cancel();
+    }
+
     /// Sets how a service behaves from now on. What is under way already is only changed where events of a stream are
     /// still to be sent.
     pub fn set(&self, service: Service, behaviour: Behaviour) {

@@ -61,14 +61,20 @@ pub(crate) async fn transcribe(shared: &Shared, parts: Parts, body: Bytes) -> Re
     let samples = form.samples()?;
     let heard = shared.clips.recognize(&samples).unwrap_or_default();
     let seconds = samples.len() / 8_000;
+    let logprobs = form.field("include[]").map(|_logprobs| logprobs(&heard));
     if streams && form.field("stream") == Some("true") {
-        return Ok(Answer::events(events(&heard, seconds)));
+        return Ok(Answer::events(events(&heard, seconds, logprobs)));
     }
     Ok(Answer::json(&match (format, streams) {
         ("verbose_json", _) => verbose(&heard, samples.len()),
-        (_, true) => json!({"text": heard, "usage": usage(&heard, seconds)}),
+        (_, true) => json!({"text": heard, "usage": usage(&heard, seconds), "logprobs": logprobs}),
         (_, false) => json!({"text": heard, "usage": {"type": "duration", "seconds": seconds.max(1)}}),
     }))
+}
+
+/// How sure the model is of each word, always the same.
+fn logprobs(heard: &str) -> Vec<Value> {
+    heard.split_inclusive(' ').map(|word| json!({"token": word, "logprob": -0.125, "bytes": word.as_bytes()})).collect()
 }
 
 fn bad(message: &str) -> Answer {
@@ -76,12 +82,15 @@ fn bad(message: &str) -> Answer {
 }
 
 /// The text, word by word, and then as a whole.
-fn events(heard: &str, seconds: usize) -> Vec<String> {
+fn events(heard: &str, seconds: usize, logprobs: Option<Vec<Value>>) -> Vec<String> {
     let mut events: Vec<String> = heard
         .split_inclusive(' ')
         .map(|word| json!({"type": "transcript.text.delta", "delta": word, "obfuscation": "x7Gd"}).to_string())
         .collect();
-    let done = json!({"type": "transcript.text.done", "text": heard, "usage": usage(heard, seconds)});
+    let mut done = json!({"type": "transcript.text.done", "text": heard, "usage": usage(heard, seconds)});
+    if let (Some(logprobs), Some(done)) = (logprobs, done.as_object_mut()) {
+        done.insert("logprobs".to_owned(), logprobs.into());
+    }
     events.push(done.to_string());
     events
 }

@@ -2,7 +2,7 @@
 
 use cloud::openai::{Chat, ChatEvent, ChatRequest, Finish, Message, Settings, Tool, ToolCall, probe};
 use cloud::{ApiKey, CloudError};
-use fakes::{ChatRule, Cloud, CloudConfig, Service};
+use fakes::{Behaviour, ChatRule, Cloud, CloudConfig, Fault, Service};
 use serde_json::{Value, json};
 use units::Language;
 use weather::FailureKind;
@@ -22,6 +22,7 @@ async fn a_streaming_model_hears_word_by_word() {
     assert_eq!(interims.last().unwrap(), SAID);
     assert_eq!(heard.cost.audio_ms, 50 * u64::try_from(SAID.chars().count()).unwrap());
     assert!(heard.cost.input_tokens > 0 && heard.cost.output_tokens > 0);
+    assert!((heard.recognition.mean_log_probability + 0.125).abs() < 0.001);
     assert!(!format!("{heard:?}").contains("הודעה"));
 }
 
@@ -92,6 +93,20 @@ async fn a_reply_comes_in_pieces_and_calls_come_whole() {
     };
     let end = chat(&cloud).reply(&request, &mut on).await.unwrap();
     assert_eq!((end.finish, said.as_str()), (Finish::Stop, "It is taken."));
+}
+
+#[tokio::test]
+async fn what_is_said_is_handed_over_before_more_comes() {
+    let cloud = start().await;
+    cloud.set(Service::Chat, Behaviour { after_items: 2, ..Behaviour::faulty(Fault::StallMidStream) });
+    let (sender, mut said) = tokio::sync::mpsc::unbounded_channel();
+    let (client, request) = (chat(&cloud), question("hello"));
+    let mut on = |event| sender.send(event).unwrap();
+    let first = tokio::select! {
+        end = client.reply(&request, &mut on) => panic!("it ended: {end:?}"),
+        event = said.recv() => event,
+    };
+    assert!(first == Some(ChatEvent::Text("I ".to_owned())));
 }
 
 #[tokio::test]

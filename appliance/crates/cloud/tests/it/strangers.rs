@@ -98,6 +98,23 @@ async fn answers_without_end_are_given_up() {
 }
 
 #[tokio::test]
+async fn dropping_a_request_closes_its_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = Settings { base_url: format!("http://{}", listener.local_addr().unwrap()), key: None };
+    let http = client();
+    let mut stream = tokio::select! {
+        result = probe(&http, &settings) => panic!("nobody answered: {result:?}"),
+        stream = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            request_of(&mut stream).await;
+            stream
+        } => stream,
+    };
+    let closed = timeout(Duration::from_secs(5), stream.read(&mut [0; 8])).await.unwrap();
+    assert!(matches!(closed, Ok(0) | Err(_)));
+}
+
+#[tokio::test]
 async fn a_server_of_ones_own_is_asked_for_no_more_than_it_knows() {
     let events = "\r: warming up\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"Shal\"}}],\"usage\":null,\"error\":null}\r\n\r\n\
         data: {\"choices\":[{\"delta\":{\"content\":\"om\"},\"finish_reason\":\"stop\"}]}\n\n";
