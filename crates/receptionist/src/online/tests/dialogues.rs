@@ -1,4 +1,6 @@
 //! Whole calls, word by word.
+//!
+//! Longer than a file of tests should be: it is scripts, one below the other, with what comes of each line.
 
 use units::{Language, Pii};
 
