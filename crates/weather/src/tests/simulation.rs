@@ -14,7 +14,7 @@ use world::{Figures, World};
 
 /// Turns of a simulation.
 const TURNS: u32 = 1_000;
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 20;
 
 #[test]
 fn a_thousand_turns_in_any_weather_keep_every_promise() {
@@ -36,7 +36,7 @@ fn a_thousand_turns_in_any_weather_keep_every_promise() {
     assert!(all.voices_changed >= 200, "{all}");
     assert!(all.without_money >= 2_000, "{all}");
     assert!(all.cancelled >= 300, "{all}");
-    assert!(all.nobody >= 1 , "{all}");
+    assert!(all.nobody >= 1 && all.nobody < all.requests / 100, "{all}");
     assert!(all.longest_wait > ms(1_200) && all.longest_wait <= ms(1_200) + world::DEVICE, "{all}");
     assert!(all.cloud_served * 4 > all.requests, "the cloud is hardly used: {all}");
 }
