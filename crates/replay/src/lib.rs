@@ -9,7 +9,7 @@
 //!
 //! A log is a row of records. A record is one line of JSON, the header, and behind it as many bytes of payload as the
 //! header's `payload_length` says, raw. So a log is readable with a pager, holds audio without base64, and a tail torn off
-//! by a power cut is noticed. Three kinds follow the first record, which says what the log is:
+//! by a power cut is noticed. Four kinds follow the first record, which says what the log is:
 //!
 //! | kind | header | payload |
 //! |---|---|---|
@@ -17,6 +17,7 @@
 //! | `frame` | `at`, `frame`: `audio` or `message` | µ-law bytes, or the carrier's message as it came |
 //! | `perceived` | `at`, `input` | none |
 //! | `decided` | `at`, `output` | none |
+//! | `chosen` | `at`, `decision` | none |
 //!
 //! Times are [`units::CallTime`]s, whole microseconds since the stream started. A header ends with `payload_crc`, if there is
 //! a payload, and `crc`: CRC-32 (ISO-HDLC) of the payload, and of the header up to the comma before `crc`. Kinds a reader

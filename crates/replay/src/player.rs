@@ -97,6 +97,7 @@ pub fn replay(log: &[u8], wake_ups: WakeUps) -> Result<Report, ReplayError> {
                 ended_at = ended_at.max(at);
                 player.expect(at, output)?;
             }
+            Record::Chosen { at, .. } => ended_at = ended_at.max(at),
         }
         records = records.saturating_add(1);
     }

@@ -101,6 +101,7 @@ impl<'a> Reader<'a> {
             }
             Header::Perceived { at, input } => Record::Perceived { at, input },
             Header::Decided { at, output } => Record::Decided { at, output },
+            Header::Chosen { at, decision } => Record::Chosen { at, decision },
             Header::Unknown => return Ok(None),
         };
         let has_payload = matches!(record, Record::Frame { .. });

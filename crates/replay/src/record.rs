@@ -7,6 +7,7 @@ use conversation::{Config, Digit, Input, Output};
 use serde::{Deserialize, Serialize};
 use telephony::stream::InboundFrame;
 use units::CallTime;
+use weather::Decision;
 
 /// The version of the format this crate writes. It reads every version up to this one.
 pub const FORMAT: u32 = 1;
@@ -42,6 +43,13 @@ pub enum Record<'a> {
         at: CallTime,
         /// What.
         output: Output,
+    },
+    /// An engine was chosen for a request. Nothing of it enters the core; it tells why a turn sounded as it did.
+    Chosen {
+        /// When it was settled.
+        at: CallTime,
+        /// Who served, who did not, and why.
+        decision: Decision,
     },
 }
 
@@ -114,6 +122,10 @@ pub(crate) enum Header {
     Decided {
         at: CallTime,
         output: Output,
+    },
+    Chosen {
+        at: CallTime,
+        decision: Decision,
     },
     #[serde(other)]
     Unknown,

@@ -6,6 +6,7 @@ use std::io::Write;
 
 use conversation::{Input, Output};
 use units::CallTime;
+use weather::Decision;
 
 use crate::record::{CRC_FIELD, Frame, FrameKind, Header, MAX_HEADER, MAX_PAYLOAD, Opened, Record, crc};
 
@@ -43,6 +44,11 @@ impl<W: Write> Recorder<W> {
         self.write(Record::Decided { at, output })
     }
 
+    /// Writes down who served a request, and why.
+    pub fn chosen(&mut self, at: CallTime, decision: Decision) -> Result<(), WriteError> {
+        self.write(Record::Chosen { at, decision })
+    }
+
     /// Hands written records on, as far as the sink does.
     pub fn flush(&mut self) -> Result<(), WriteError> {
         self.sink.flush().map_err(WriteError::Sink)
@@ -72,6 +78,7 @@ pub fn encode(record: Record<'_>) -> Result<Vec<u8>, WriteError> {
         }
         Record::Perceived { at, input } => (Header::Perceived { at, input }, Cow::Borrowed(&[][..])),
         Record::Decided { at, output } => (Header::Decided { at, output }, Cow::Borrowed(&[][..])),
+        Record::Chosen { at, decision } => (Header::Chosen { at, decision }, Cow::Borrowed(&[][..])),
     };
     let mut line = serde_json::to_string(&header).map_err(WriteError::Encode)?;
     line.pop();

@@ -105,6 +105,18 @@ impl PromptCache {
         self.lock().prompts.extend(prompts);
     }
 
+    /// Returns the sentence as `voice` spoke it before, in µ-law, if it is still kept.
+    pub fn find(&self, voice: &str, request: &SynthesizeRequest) -> Option<Vec<u8>> {
+        self.get(&key(voice, request), request).map(|mulaw| mulaw.to_vec())
+    }
+
+    /// Keeps a sentence as `voice` spoke it, in µ-law; one longer than a minute is not kept.
+    pub fn keep(&self, voice: &str, request: &SynthesizeRequest, mulaw: &[u8]) {
+        if !mulaw.is_empty() && mulaw.len() <= MAX_SAMPLES {
+            self.put(key(voice, request), request, mulaw.to_vec());
+        }
+    }
+
     /// Returns the figures.
     pub fn metrics(&self) -> CacheMetrics {
         let inner = self.lock();

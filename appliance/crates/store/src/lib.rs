@@ -61,11 +61,12 @@ pub use crate::recordings::{
     RecordingWriter, Recordings, RecoveredRecordings,
 };
 pub use crate::records::{
-    CallOutcome, CallRecord, FormRow, MetaRow, TurnLatencies, TurnRow, VoicemailKey, VoicemailRecord, VoicemailState,
-    Weather, WebhookRow,
+    CallOutcome, CallRecord, FormRow, MetaRow, SpendingRow, TurnLatencies, TurnRow, VoicemailKey, VoicemailRecord,
+    VoicemailState, Weather, WebhookRow,
 };
 pub use crate::retention::{DropReason, Dropped, Held, RetentionPlan, RetentionRule, plan_retention};
 pub use crate::store::{Rows, Store, StoreConfig, StoreError};
 pub use crate::tables::{
-    CallByTimeKey, Calls, CallsByTime, FormKey, Forms, Inbox, Meta, Table, TurnKey, Turns, Voicemails, WebhookKeys,
+    CallByTimeKey, Calls, CallsByTime, FormKey, Forms, Inbox, Meta, Spendings, Table, TurnKey, Turns, Voicemails,
+    WebhookKeys,
 };

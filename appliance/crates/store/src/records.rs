@@ -3,6 +3,7 @@
 //! Wall times are milliseconds since 1970 (UTC) as the box believed at the time; boxes without a clock battery are
 //! wrong after a power cut, so a call also carries the boot it belongs to and the time since that boot.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -100,6 +101,9 @@ pub struct CallRecord {
     /// The recording, if it was made and is still kept.
     #[serde(default)]
     pub recording: Option<RecordingName>,
+    /// What the cloud asked for it, in millionths of a dollar.
+    #[serde(default)]
+    pub cost_micros: u64,
 }
 
 impl CallRecord {
@@ -118,8 +122,17 @@ impl CallRecord {
             turns: 0,
             weather: Weather::default(),
             recording: None,
+            cost_micros: 0,
         }
     }
+}
+
+/// What the cloud cost on one day.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SpendingRow {
+    /// Millionths of a dollar, by engine.
+    pub micros: BTreeMap<String, u64>,
 }
 
 /// What a turn cost the caller in waiting, each from the end of the caller's speech, in milliseconds.

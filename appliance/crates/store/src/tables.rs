@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use units::{CallId, TurnId};
 
 use crate::key::{TableKey, call_prefix, split_call, split_number};
-use crate::records::{CallRecord, FormRow, MetaRow, TurnRow, VoicemailKey, VoicemailRecord, WebhookRow};
+use crate::records::{CallRecord, FormRow, MetaRow, SpendingRow, TurnRow, VoicemailKey, VoicemailRecord, WebhookRow};
 
 /// A table: a type that only names key, row and number.
 ///
@@ -71,6 +71,11 @@ table!(
 table!(
     /// What the gateway wished and commanded, by name, so that a command is not begun twice.
     Inbox = 9, "inbox", String => serde_json::Value
+);
+
+table!(
+    /// What the cloud cost, by day (UTC, counted from 1970).
+    Spendings = 10, "spendings", u64 => SpendingRow
 );
 
 /// Key of [`CallsByTime`].
