@@ -17,10 +17,10 @@ use crate::voice::mulaw_file;
 const SERVICE: Service = Service::GoogleSpeak;
 /// Longest input, in bytes.
 const MAX_INPUT_BYTES: usize = 5_000;
-/// Languages with voices, and letters of those.
-const LANGUAGES: [&str; 2] = ["he-IL", "en-US"];
+/// Languages with voices, and the letters of their voices.
+const LANGUAGES: [(&str, &[&str]); 2] =
+    [("he-IL", &["A", "B", "C", "D"]), ("en-US", &["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"])];
 const KINDS: [&str; 2] = ["Standard", "Wavenet"];
-const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
 
 /// Speaks.
 pub(crate) fn speak(shared: &Shared, parts: &Parts, body: &Bytes) -> Result<Answer, Answer> {
@@ -40,7 +40,7 @@ pub(crate) fn speak(shared: &Shared, parts: &Parts, body: &Bytes) -> Result<Answ
     let language = text(&request, "/voice/languageCode").unwrap_or_default();
     let name = text(&request, "/voice/name");
     let is_voice = |name: &str| all_voices(language).any(|voice| voice == name);
-    if !LANGUAGES.contains(&language) || name.is_some_and(|name| !is_voice(name)) {
+    if !LANGUAGES.iter().any(|(known, _)| *known == language) || name.is_some_and(|name| !is_voice(name)) {
         return Err(bad("Voice does not exist. Is it misspelled?"));
     }
     let rate = request.pointer("/audioConfig/sampleRateHertz").and_then(Value::as_u64).unwrap_or(24_000);
@@ -61,6 +61,7 @@ pub(crate) fn voices(shared: &Shared, parts: &Parts) -> Result<Answer, Answer> {
     let wanted = query.split('&').find_map(|pair| pair.strip_prefix("languageCode="));
     let voices: Vec<Value> = LANGUAGES
         .iter()
+        .map(|(language, _)| language)
         .filter(|language| wanted.is_none_or(|wanted| wanted == **language))
         .flat_map(|language| all_voices(language).map(move |name| (language, name)))
         .map(|(language, name)| {
@@ -71,6 +72,8 @@ pub(crate) fn voices(shared: &Shared, parts: &Parts) -> Result<Answer, Answer> {
 }
 
 fn all_voices(language: &str) -> impl Iterator<Item = String> {
-    let pairs = KINDS.iter().flat_map(|kind| LETTERS.iter().map(move |letter| (kind, letter)));
+    let known = LANGUAGES.iter().find(|(known, _)| *known == language);
+    let letters = known.map_or(&[][..], |(_, letters)| *letters);
+    let pairs = KINDS.iter().flat_map(move |kind| letters.iter().map(move |letter| (kind, letter)));
     pairs.map(move |(kind, letter)| format!("{language}-{kind}-{letter}"))
 }
