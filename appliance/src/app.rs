@@ -1,16 +1,18 @@
 //! Builds every part of the box from its configuration and owns the order in which they start and stop.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::weather::Stage;
 use anyhow::Context as _;
 use protocol::next_epoch;
 use receptionist::{Form, FormError};
 use speech::RecognizeRequest;
-use store::{Batch, OpenReport, Recordings, Store, StoreConfig};
+use store::{Batch, OpenReport, Recordings, Spendings, Store, StoreConfig};
 use telephony::{AuthKey, Verifier};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
@@ -34,7 +36,8 @@ use crate::server::{self, RateLimit};
 use crate::switchboard::Switchboard;
 use crate::voice::{Engines, Voice};
 use crate::voicemail::{Mailbox, Requests};
-use crate::{retention, sync, voice, voicemail, watchdog};
+use crate::weather::Station;
+use crate::{retention, sync, voice, voicemail, watchdog, weather};
 
 /// Longest wait for calls to end when the program is told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -77,8 +80,10 @@ pub struct Parts {
     pub watchdog: Notify,
     /// Told when an engine failed on a call.
     pub voice_trouble: Notify,
-    /// Hearing and speaking.
+    /// Hearing and speaking on this device.
     pub voice: Voice,
+    /// Who serves a turn: the cloud or this device.
+    pub station: Station,
     /// The recordings the carrier plays.
     pub greetings: Greetings,
     /// The store.
@@ -124,7 +129,9 @@ impl Parts {
             Language::Hebrew => Part::SynthesizerHebrew,
             Language::English => Part::SynthesizerEnglish,
         };
-        self.health.is_ok(Part::Recognizer) && self.health.is_ok(speaks) && !self.shutdown.is_cancelled()
+        let hears = self.health.is_ok(Part::Recognizer) || self.station.is_clear(Stage::Recognize);
+        let speaks = self.health.is_ok(speaks) || self.station.is_clear(Stage::Synthesize);
+        hears && speaks && !self.shutdown.is_cancelled()
     }
 
     /// Returns the request to recognize `audio` (16 kHz mono): any language of the form, with the office's name as a hint.
@@ -165,6 +172,8 @@ impl App {
         health.set(Part::CarrierRest, rest);
         let voice = Voice::start(&config, engines, &health);
         voice.keep_prompts(&form.fixed_sentences());
+        let spent = spent_today(&archive, clock);
+        let station = Station::new(&config, voice.prompts(), clock, &health, &spent);
         let greetings = Greetings::new(config.store.path.join("tts"));
         let (mailbox, requests) = Mailbox::new();
         let calls = config.limits.calls.get();
@@ -189,6 +198,7 @@ impl App {
             clock,
             carrier,
             voice,
+            station,
             greetings,
             archive,
             events,
@@ -225,6 +235,7 @@ impl App {
         workers.spawn(retention::run(Arc::clone(&parts)));
         workers.spawn(voice::watch(Arc::clone(&parts)));
         workers.spawn(voice::render_prompts(Arc::clone(&parts)));
+        workers.spawn(weather::watch(Arc::clone(&parts)));
         // The link ends last: what the last calls leave is told too, if there is time.
         let (closing, silence) = (CancellationToken::new(), CancellationToken::new());
         workers.spawn(sync::run(Arc::clone(&parts), lines, silence.clone()));
@@ -321,6 +332,13 @@ fn open_archive(config: &Config, clock: Clock, health: &Arc<Health>) -> (Archive
             (Archive::unusable(Arc::clone(health)), events)
         }
     }
+}
+
+/// Returns what runs before this one spent on the cloud today, so that a restart is no way around the budget.
+fn spent_today(archive: &Archive, clock: Clock) -> BTreeMap<String, u64> {
+    let day = u64::from(weather::day_of(clock));
+    let row = archive.store().and_then(|store| store.get::<Spendings>(&day).ok().flatten());
+    row.unwrap_or_default().micros
 }
 
 /// Ends the calls that a run before left open, and tells of what became of the database.

@@ -8,31 +8,35 @@ mod brain;
 pub(crate) mod ear;
 mod log;
 mod mouth;
+mod requests;
+mod utterances;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conversation::{Call, Confidence, Failure, Input, Mark, Output, Stage};
+use conversation::{Call, Input, Mark, Output};
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
-use receptionist::Receptionist;
-use speech::{Job, RecognizeError, SynthesizeError};
-use store::{Batch, CallOutcome};
+use store::{Batch, CallOutcome, SpendingRow, Spendings};
 use telephony::StreamId;
 use telephony::stream::{IgnoreReason, InboundFrame, OutboundFrame, StreamGuard, Verdict, write_media};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
-use units::{CallTime, Pii, TurnId, UtteranceId};
+use tokio_util::sync::DropGuard;
+use units::{CallTime, TurnId, UtteranceId};
+use weather::CallWeather;
 
 use self::book::Book;
+use self::brain::Brain;
 use self::ear::{Ear, Event as Perceived};
 use self::log::CallLog;
 use self::mouth::{Mouth, Piece};
+use self::utterances::{Utterance, Utterances};
 use crate::app::Parts;
 use crate::metrics::ReasonLabel;
 use crate::reception;
 use crate::switchboard::Caller;
-use crate::voice::{Heard, Spoken};
+use crate::weather::{Hearing, Thought, Told};
 
 /// Results of engines that may wait for the call's task. An engine never waits for one call: what does not fit is lost,
 /// and the call's own patience ends in voicemail.
@@ -60,8 +64,9 @@ pub struct Admitted {
 /// What an engine came to.
 #[derive(Debug)]
 pub(crate) enum FromEngine {
-    Heard { turn: TurnId, attempt: u32, heard: Heard },
-    Spoken { utterance: UtteranceId, spoken: Spoken },
+    Heard { turn: TurnId, attempt: u32, told: Told<Hearing> },
+    Thought { turn: TurnId, told: Told<Thought> },
+    Spoken { utterance: UtteranceId, attempt: u32, told: Told<Vec<u8>> },
 }
 
 /// One call while it lasts.
@@ -72,14 +77,21 @@ struct Line {
     guard: StreamGuard,
     started: Instant,
     core: Call,
-    receptionist: Receptionist,
+    brain: Brain,
     ear: Ear,
     mouth: Mouth,
     book: Book,
     log: CallLog,
     results: mpsc::Sender<FromEngine>,
-    recognitions: Vec<(TurnId, u32, Job)>,
-    syntheses: Vec<(UtteranceId, Job)>,
+    recognitions: Vec<(TurnId, u32, DropGuard)>,
+    reply: Option<(TurnId, DropGuard)>,
+    /// The turn that a language model was asked about last, and when it was asked first.
+    asked: Option<(TurnId, Duration)>,
+    utterances: Utterances,
+    /// What this call knows of the engines.
+    weather: CallWeather,
+    /// What it has cost, in micro-dollars.
+    cost_micros: u64,
     /// What came of decisions at once, told to the core when every decision has been carried out.
     pending: VecDeque<Input>,
     frame: String,
@@ -145,10 +157,7 @@ impl Line {
         let mut config = parts.config.conversation.clone();
         config.language = caller.language;
         config.dtmf.zero_is_human |= parts.config.office.transfer_number.is_some();
-        let mut receptionist = Receptionist::new(parts.form.clone(), caller.language);
-        if let Some(number) = caller.from.reveal().phone_number() {
-            receptionist = receptionist.with_caller_number(&Pii::new(number.to_owned()));
-        }
+        let brain = Brain::new(&parts, caller.language, caller.from.reveal().phone_number());
         let record = reception::call_record(&caller);
         parts.metrics.calls_answered.inc();
         let book = Book::new(record, parts.voice.weather());
@@ -158,12 +167,16 @@ impl Line {
             core: Call::new(config),
             ear: Ear::new(parts.voice.vad()),
             mouth: Mouth::default(),
-            receptionist,
+            brain,
             book,
             log,
             results,
             recognitions: Vec::new(),
-            syntheses: Vec::new(),
+            reply: None,
+            asked: None,
+            utterances: Utterances::default(),
+            weather: CallWeather::default(),
+            cost_micros: 0,
             pending: VecDeque::new(),
             frame: String::new(),
             payload: Vec::new(),
@@ -211,30 +224,27 @@ impl Line {
                 self.recognize(turn, attempt, from, to);
             }
             Output::CancelRecognition { turn, attempt } => {
-                self.recognitions.retain(|(t, a, job)| {
-                    let cancelled = *t == turn && *a == attempt;
-                    if cancelled {
-                        job.cancel();
-                    }
-                    !cancelled
-                });
+                self.recognitions.retain(|(t, a, _)| (*t, *a) != (turn, attempt));
             }
-            Output::Reply { turn, request, heard: _ } => {
-                self.pending.extend(brain::reply(&mut self.receptionist, turn, request));
+            Output::Reply { turn, request, heard } => {
+                self.think(turn, request, &heard);
                 self.keep_progress();
             }
-            Output::CancelReply { turn: _, undo } => {
-                if undo {
-                    self.receptionist.undo();
-                }
+            Output::CancelReply { turn, undo } => {
+                self.reply = None;
+                self.brain.cancel(turn, undo);
             }
-            Output::Synthesize { utterance, turn: _, text, language } => {
-                self.synthesize(utterance, text, language);
+            Output::Synthesize { utterance, turn, text, language } => {
+                self.utterances.push(Utterance::new(utterance, turn, text, language));
+                self.synthesize(utterance);
             }
-            Output::CancelSynthesis { utterance } => self.stop_synthesis(utterance),
+            Output::CancelSynthesis { utterance } => {
+                self.utterances.remove(utterance);
+                self.settle_voices();
+            }
             Output::Play { utterance, generation, from } => self.mouth.play(utterance, generation, from),
             Output::Release { utterance } => {
-                self.stop_synthesis(utterance);
+                self.utterances.remove(utterance);
                 self.mouth.release(utterance);
             }
             Output::Clear { generation: _ } => {
@@ -329,120 +339,6 @@ impl Line {
         }
     }
 
-    /// Takes what an engine came to.
-    fn engine(&mut self, result: FromEngine) {
-        match result {
-            FromEngine::Heard { turn, attempt, heard } => match heard {
-                Heard::Interim(text) => {
-                    let confidence = Confidence(0);
-                    let stage = Stage::Interim;
-                    self.input(Input::Transcript { turn, attempt, stage, text, language: None, confidence });
-                }
-                Heard::Done(Ok(recognition)) => {
-                    self.recognitions.retain(|(t, a, _)| (*t, *a) != (turn, attempt));
-                    let confidence = confidence(recognition.mean_log_probability);
-                    let language = Some(recognition.language);
-                    let (stage, text) = (Stage::Final, recognition.text);
-                    self.input(Input::Transcript { turn, attempt, stage, text, language, confidence });
-                }
-                Heard::Done(Err(error)) => {
-                    self.recognitions.retain(|(t, a, _)| (*t, *a) != (turn, attempt));
-                    self.recognize_failed(turn, attempt, &error);
-                }
-            },
-            FromEngine::Spoken { utterance, spoken } => self.spoken(utterance, spoken),
-        }
-    }
-
-    fn spoken(&mut self, utterance: UtteranceId, spoken: Spoken) {
-        let (mulaw, last) = match spoken {
-            Spoken::Audio(mulaw) => (mulaw, false),
-            Spoken::Done(Ok(())) => (Vec::new(), true),
-            Spoken::Done(Err(error)) => {
-                self.stop_synthesis(utterance);
-                self.synthesize_failed(utterance, &error);
-                return;
-            }
-        };
-        let samples = self.mouth.push(utterance, &mulaw, last);
-        if last {
-            self.syntheses.retain(|(id, _)| *id != utterance);
-        }
-        self.input(Input::Synthesized { utterance, samples, last });
-    }
-
-    fn recognize(&mut self, turn: TurnId, attempt: u32, from: units::SampleCount, to: units::SampleCount) {
-        let audio = match self.ear.audio(from, to) {
-            Ok(audio) => audio,
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "audio not converted");
-                let reason = "the audio could not be converted";
-                return self.recognize_failed(turn, attempt, &RecognizeError::Audio { reason });
-            }
-        };
-        let results = self.results.clone();
-        let request = self.parts.recognize_request(audio);
-        let submitted = self.parts.voice.recognize(request, move |heard| {
-            // The call is over: nobody waits for it.
-            drop(results.try_send(FromEngine::Heard { turn, attempt, heard }));
-        });
-        match submitted {
-            Ok(job) => self.recognitions.push((turn, attempt, job)),
-            Err(error) => self.recognize_failed(turn, attempt, &error),
-        }
-    }
-
-    fn synthesize(&mut self, utterance: UtteranceId, text: Pii<String>, language: units::Language) {
-        let results = self.results.clone();
-        let submitted = self.parts.voice.synthesize(text.into_revealed(), language, move |spoken| {
-            results.try_send(FromEngine::Spoken { utterance, spoken }).is_ok()
-        });
-        match submitted {
-            Ok(job) => self.syntheses.push((utterance, job)),
-            Err(error) => self.synthesize_failed(utterance, &error),
-        }
-    }
-
-    fn stop_synthesis(&mut self, utterance: UtteranceId) {
-        self.syntheses.retain(|(id, job)| {
-            if *id == utterance {
-                job.cancel();
-            }
-            *id != utterance
-        });
-    }
-
-    fn recognize_failed(&mut self, turn: TurnId, attempt: u32, error: &RecognizeError) {
-        let why = match error {
-            RecognizeError::Busy => Failure::Busy,
-            RecognizeError::Audio { .. } | RecognizeError::Model(_) | RecognizeError::Gone => Failure::Broken,
-        };
-        self.count_engine("recognizer", why, error);
-        self.pending.push_back(Input::RecognizeFailed { turn, attempt, why });
-    }
-
-    fn synthesize_failed(&mut self, utterance: UtteranceId, error: &SynthesizeError) {
-        let why = match error {
-            SynthesizeError::Busy => Failure::Busy,
-            SynthesizeError::Overdue { .. } => Failure::TimedOut,
-            SynthesizeError::Start { .. }
-            | SynthesizeError::Failed { .. }
-            | SynthesizeError::Text(_)
-            | SynthesizeError::Gone => Failure::Broken,
-        };
-        self.count_engine("synthesizer", why, error);
-        self.pending.push_back(Input::SynthesizeFailed { utterance, why });
-    }
-
-    fn count_engine(&self, engine: &'static str, why: Failure, error: &(dyn std::error::Error + 'static)) {
-        if why == Failure::Busy {
-            self.parts.metrics.busy.get_or_create(&ReasonLabel { reason: engine }).inc();
-        } else {
-            self.parts.voice_trouble.notify_one();
-        }
-        tracing::warn!(call_id = %self.caller.call, engine, error, "engine failed");
-    }
-
     fn count_ignored(&self, reason: &'static str) {
         self.parts.metrics.frames_ignored.get_or_create(&ReasonLabel { reason }).inc();
     }
@@ -457,8 +353,11 @@ impl Line {
     /// Hands the rows that changed to the store without waiting; the end of the call waits.
     fn keep_progress(&mut self) {
         let mut batch = Batch::new();
-        let form = self.receptionist.record();
-        let put = self.book.put_progress(&mut batch, &form, self.parts.clock.wall_ms());
+        let form = self.brain.record();
+        let put = self
+            .book
+            .put_progress(&mut batch, &form, self.parts.clock.wall_ms())
+            .and_then(|()| self.put_spending(&mut batch));
         let Some(store) = self.parts.archive.store() else { return };
         let submitted = put.map_err(store::CommitError::from).and_then(|()| {
             store.submit(batch, |result| {
@@ -472,14 +371,20 @@ impl Line {
         }
     }
 
+    /// Adds what the cloud cost today, if there is a cloud.
+    fn put_spending(&self, batch: &mut Batch) -> Result<(), store::EncodeError> {
+        let (day, micros) = self.parts.station.spent_today();
+        if micros.is_empty() {
+            return Ok(());
+        }
+        batch.put::<Spendings>(&u64::from(day), &SpendingRow { micros })
+    }
+
     /// Stops what still works for the call, and says how it goes on.
-    fn let_go(&self) {
-        for (_, _, job) in &self.recognitions {
-            job.cancel();
-        }
-        for (_, job) in &self.syntheses {
-            job.cancel();
-        }
+    fn let_go(&mut self) {
+        self.recognitions.clear();
+        self.reply = None;
+        self.utterances.clear();
         self.parts.switchboard.end(&self.caller.call, self.book.ending(), self.book.language());
     }
 
@@ -489,12 +394,14 @@ impl Line {
         let lasted = self.started.elapsed();
         let outcome = self.book.outcome();
         self.parts.metrics.calls.get_or_create(&ReasonLabel { reason: outcome_word(outcome) }).inc();
+        self.parts.metrics.call_cost(self.cost_micros);
         let mut batch = Batch::new();
-        let form = self.receptionist.record();
+        let form = self.brain.record();
         let put = self
             .book
             .put_progress(&mut batch, &form, self.parts.clock.wall_ms())
-            .and_then(|()| self.book.put_end(&mut batch, lasted));
+            .and_then(|()| self.book.put_end(&mut batch, lasted, self.cost_micros))
+            .and_then(|()| self.put_spending(&mut batch));
         self.book.tell(&self.parts.events, &mut batch, &form, self.parts.clock.wall_ms());
         let kept = match put {
             Ok(()) => timeout(KEEP_PATIENCE, self.parts.archive.commit(batch)).await,
@@ -528,12 +435,6 @@ async fn send<K: Sink<Text> + Unpin>(carrier: &mut K, text: Text) -> bool {
     matches!(timeout(SEND_PATIENCE, carrier.send(text)).await, Ok(Ok(())))
 }
 
-/// Turns a mean log probability of tokens into thousandths of certainty.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1000 first")]
-fn confidence(mean_log_probability: f32) -> Confidence {
-    Confidence((mean_log_probability.exp() * 1_000.0).clamp(0.0, 1_000.0) as u16)
-}
-
 fn ignored_word(reason: IgnoreReason) -> &'static str {
     match reason {
         IgnoreReason::Malformed => "malformed",
@@ -561,6 +462,3 @@ fn outcome_word(outcome: CallOutcome) -> &'static str {
         | CallOutcome::Unknown => "other",
     }
 }
-
-#[cfg(test)]
-mod tests;

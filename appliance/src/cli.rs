@@ -169,7 +169,7 @@ pub struct BenchArgs {
     /// Where the box under test keeps its state; emptied first.
     #[arg(long, default_value = "var/bench")]
     pub folder: PathBuf,
-    /// Only the parts whose name contains this: hearing, speaking, memory, calls; or soak or offline, which are done
+    /// Only the parts whose name contains this: hearing, speaking, memory, calls, weather; or soak or offline, which are done
     /// only when named.
     #[arg(long)]
     pub only: Option<String>,

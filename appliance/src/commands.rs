@@ -11,6 +11,7 @@ pub mod run;
 mod arrived;
 mod boxed;
 mod callers;
+mod clouds;
 mod gateway;
 mod output;
 mod target;

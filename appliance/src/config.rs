@@ -3,6 +3,7 @@
 //! Everything is parsed into types that cannot be wrong, before anything is bound or opened. What is wrong is
 //! named with file, line, field and what was expected ([`ConfigError`]), and ends the program with exit code 64.
 
+pub mod cloud;
 mod load;
 mod secret;
 mod sync;
@@ -13,10 +14,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use conversation::{GreetingMode, StreamWatchdog};
+use jiff::tz::TimeZone;
+use receptionist::online::Hours;
 use serde::Deserialize;
 use telephony::PublicUrl;
 use units::Pii;
 
+pub use self::cloud::{Brain, Credential, Dollars, EngineName, Google, OpenAi, Prices, Weather};
 pub use self::load::{ConfigError, Environment};
 pub use self::secret::Secret;
 pub use self::sync::Sync;
@@ -50,6 +54,18 @@ pub struct Config {
     /// Where everything is kept.
     #[serde(default)]
     pub store: Store,
+    /// OpenAI's credentials and models.
+    #[serde(default)]
+    pub openai: OpenAi,
+    /// Google's credentials and voices.
+    #[serde(default)]
+    pub google: Google,
+    /// A language model on the office's own network.
+    #[serde(default)]
+    pub brain: Brain,
+    /// Who serves a turn: the cloud or this device.
+    #[serde(default)]
+    pub weather: Weather,
     /// The link to the gateway.
     #[serde(default)]
     pub sync: Sync,
@@ -157,6 +173,24 @@ pub struct Office {
     /// The telephone number of a person, in E.164, to whom callers are put through who ask for one. Default none:
     /// they are asked for a message.
     pub transfer_number: Option<Pii<String>>,
+    /// When the office is open, by day: `sunday = ["09:00-13:00", "16:00-19:00"]`. The language model tells callers who ask.
+    /// Default none: nobody knows.
+    pub hours: Hours,
+    /// How the language model is to sound, in a few words: `"warm and brief"`. Default none.
+    pub tone: Option<String>,
+    /// What else callers may be told: address, services, parking. Default none.
+    pub about: Option<String>,
+    /// The office's time zone. Default `Asia/Jerusalem`.
+    #[serde(deserialize_with = "load::time_zone")]
+    pub timezone: Option<TimeZone>,
+}
+
+impl Office {
+    /// Returns the office's time zone.
+    pub fn time_zone(&self) -> TimeZone {
+        let default = || TimeZone::get("Asia/Jerusalem").ok();
+        self.timezone.clone().or_else(default).unwrap_or(TimeZone::UTC)
+    }
 }
 
 /// The first thing a caller hears.

@@ -70,7 +70,7 @@ fn random_hex() -> String {
 }
 
 /// Returns `text` as a TOML string.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
 use serde::Serialize;
+use weather::Stage;
+
+use crate::config::EngineName;
 
 /// A part of the box that can be unwell while the phone is still answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -11,8 +14,18 @@ use serde::Serialize;
 pub enum Part {
     /// The carrier's REST interface: the watchdog and the fetching of recordings need it.
     CarrierRest,
+    /// Google hears.
+    GoogleRecognizer,
+    /// Google speaks.
+    GoogleSynthesizer,
     /// The recordings that the carrier plays.
     Greetings,
+    /// OpenAI hears.
+    OpenaiRecognizer,
+    /// OpenAI replies.
+    OpenaiReply,
+    /// OpenAI speaks.
+    OpenaiSynthesizer,
     /// Hearing on the device.
     Recognizer,
     /// The files of messages and calls.
@@ -25,6 +38,37 @@ pub enum Part {
     SynthesizerEnglish,
     /// Hebrew speech on the device.
     SynthesizerHebrew,
+}
+
+impl Part {
+    /// The engines of the cloud.
+    pub const CLOUD: [Self; 5] = [
+        Self::OpenaiRecognizer,
+        Self::GoogleRecognizer,
+        Self::OpenaiReply,
+        Self::OpenaiSynthesizer,
+        Self::GoogleSynthesizer,
+    ];
+
+    /// Returns the stage and the engine that a part of the cloud is; this device for any other part.
+    pub(crate) const fn engine(self) -> (Stage, &'static str) {
+        let (openai, google) = (EngineName::OpenAi.as_str(), EngineName::Google.as_str());
+        match self {
+            Self::GoogleRecognizer => (Stage::Recognize, google),
+            Self::GoogleSynthesizer => (Stage::Synthesize, google),
+            Self::OpenaiRecognizer => (Stage::Recognize, openai),
+            Self::OpenaiReply => (Stage::Reply, openai),
+            Self::OpenaiSynthesizer => (Stage::Synthesize, openai),
+            Self::Recognizer => (Stage::Recognize, EngineName::Local.as_str()),
+            Self::CarrierRest
+            | Self::Greetings
+            | Self::Recordings
+            | Self::Store
+            | Self::Sync
+            | Self::SynthesizerEnglish
+            | Self::SynthesizerHebrew => (Stage::Synthesize, EngineName::Local.as_str()),
+        }
+    }
 }
 
 /// How a part is.

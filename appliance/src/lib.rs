@@ -39,3 +39,4 @@ pub mod vitals;
 pub mod voice;
 pub mod voicemail;
 pub mod watchdog;
+pub mod weather;

@@ -9,9 +9,13 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use weather::{Outcome, Stage};
 
 /// Upper bounds of the latency histograms, in seconds: fine around the targets of 0.15, 0.4 and 0.8.
 const LATENCY_BUCKETS: [f64; 12] = [0.005, 0.02, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1.2, 2.0, 5.0];
+
+/// Upper bounds of what a call costs, in dollars.
+const DOLLAR_BUCKETS: [f64; 6] = [0.0, 0.001, 0.005, 0.02, 0.1, 0.5];
 
 /// Every figure the box counts.
 #[derive(Debug)]
@@ -58,6 +62,16 @@ pub struct Metrics {
     pub outbox_bytes: Family<StreamLabel, Gauge>,
     /// Events lost before they were sent, by stream.
     pub outbox_lost: Family<StreamLabel, Gauge>,
+    /// Requests to engines, by stage, engine and what became of them: `worked`, `abandoned`, or the kind of failure.
+    pub engine_requests: Family<EngineLabels, Counter>,
+    /// Whether an engine is not asked for now, by stage and engine.
+    pub engine_closed: Family<EngineLabel, Gauge>,
+    /// Dollars spent since the start, by engine.
+    pub spent_dollars: Family<SpenderLabel, Counter<f64, AtomicU64>>,
+    /// Dollars a call cost.
+    pub call_dollars: Histogram,
+    /// Whether what is said on every call was rendered.
+    pub prompts_rendered: Gauge,
     /// Unix time of the start, in seconds.
     pub started: Gauge<f64, AtomicU64>,
 }
@@ -69,6 +83,33 @@ pub struct WebhookLabels {
     pub route: &'static str,
     /// `ok`, `unsigned`, `bad_signature`, `bad_method`, `bad_form`, `bad_account`, `duplicate` or `failed`.
     pub outcome: &'static str,
+}
+
+/// Labels of a request to an engine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EngineLabels {
+    /// The stage.
+    pub stage: String,
+    /// The engine.
+    pub engine: String,
+    /// What became of it.
+    pub outcome: String,
+}
+
+/// Labels of an engine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EngineLabel {
+    /// The stage.
+    pub stage: String,
+    /// The engine.
+    pub engine: String,
+}
+
+/// A single label with an engine that costs money.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SpenderLabel {
+    /// The engine.
+    pub engine: String,
 }
 
 /// A single label with a reason out of a closed list.
@@ -123,6 +164,11 @@ impl Metrics {
             outbox_events: Family::default(),
             outbox_bytes: Family::default(),
             outbox_lost: Family::default(),
+            engine_requests: Family::default(),
+            engine_closed: Family::default(),
+            spent_dollars: Family::default(),
+            call_dollars: Histogram::new(DOLLAR_BUCKETS),
+            prompts_rendered: Gauge::default(),
             started: Gauge::default(),
             registry: Registry::default(),
         };
@@ -146,6 +192,11 @@ impl Metrics {
         registry.register("outbox_events", "Events the gateway does not have", metrics.outbox_events.clone());
         registry.register("outbox_bytes", "Bytes of such events on the disk", metrics.outbox_bytes.clone());
         registry.register("outbox_lost", "Events lost before they were sent", metrics.outbox_lost.clone());
+        registry.register("engine_requests", "Requests to engines", metrics.engine_requests.clone());
+        registry.register("engine_closed", "Whether an engine is not asked for now", metrics.engine_closed.clone());
+        registry.register("spent_dollars", "Dollars spent on the cloud", metrics.spent_dollars.clone());
+        registry.register("call_dollars", "Dollars a call cost", metrics.call_dollars.clone());
+        registry.register("prompts_rendered", "Whether fixed sentences are rendered", metrics.prompts_rendered.clone());
         registry.register("start_time_seconds", "Unix time of the start", metrics.started.clone());
         Self { registry, ..metrics }
     }
@@ -158,6 +209,34 @@ impl Metrics {
     /// Notes how long a stage of a turn took.
     pub fn stage(&self, stage: &'static str, took: Duration) {
         self.turn_seconds.get_or_create(&StageLabel { stage }).observe(took.as_secs_f64());
+    }
+
+    /// Counts a request to an engine.
+    pub fn engine(&self, stage: Stage, engine: &str, outcome: &Outcome) {
+        let outcome = match outcome {
+            Outcome::Worked => "worked".to_owned(),
+            Outcome::Failed(failure) => failure.kind.to_string().replace(' ', "_"),
+            Outcome::Abandoned => "abandoned".to_owned(),
+            Outcome::Unused => return,
+        };
+        let labels = EngineLabels { stage: stage.to_string(), engine: engine.to_owned(), outcome };
+        self.engine_requests.get_or_create(&labels).inc();
+    }
+
+    /// Notes whether an engine is asked for.
+    pub fn breaker(&self, stage: Stage, engine: &str, is_closed: bool) {
+        let label = EngineLabel { stage: stage.to_string(), engine: engine.to_owned() };
+        self.engine_closed.get_or_create(&label).set(i64::from(is_closed));
+    }
+
+    /// Counts what was spent, in micro-dollars.
+    pub fn spent(&self, engine: &str, micros: u64) {
+        self.spent_dollars.get_or_create(&SpenderLabel { engine: engine.to_owned() }).inc_by(dollars(micros));
+    }
+
+    /// Notes what a call cost, in micro-dollars.
+    pub fn call_cost(&self, micros: u64) {
+        self.call_dollars.observe(dollars(micros));
     }
 
     /// Notes how a stream of events stands.
@@ -176,6 +255,11 @@ impl Metrics {
             Err(std::fmt::Error) => String::new(),
         }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a day's micro-dollars are far below 2^53")]
+fn dollars(micros: u64) -> f64 {
+    micros as f64 / 1e6
 }
 
 fn latency_histogram() -> Histogram {

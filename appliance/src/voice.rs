@@ -147,6 +147,11 @@ impl Voice {
         }
     }
 
+    /// Returns where the synthesizers keep what they said, if they do.
+    pub fn prompts(&self) -> Option<Arc<PromptCache>> {
+        self.prompts.clone()
+    }
+
     /// Returns whether sentences are kept that were named.
     pub fn keeps_prompts(&self) -> bool {
         self.prompts.is_some()

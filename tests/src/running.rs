@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use appliance::app::{App, Parts};
-use appliance::config::{Config, Secret};
+use appliance::config::{Config, Credential, Secret};
 use appliance::logging::LogTap;
 use appliance::voice::Engines;
 use http::{HeaderMap, Method};
@@ -89,6 +89,19 @@ impl BoxOptions {
     pub fn configured(mut self, configure: impl FnOnce(&mut Config) + Send + 'static) -> Self {
         self.configure.push(Box::new(configure));
         self
+    }
+
+    /// Gives the box the keys of a cloud on this machine: it hears, thinks and speaks as far as the configuration lets it.
+    #[must_use]
+    pub fn under(self, cloud: &fakes::Cloud) -> Self {
+        let (keys, openai, google) = (cloud.credentials(), cloud.openai_url(), cloud.google_speak_url());
+        self.configured(move |config| {
+            config.openai.api_key = Credential::Given(Secret::new(&keys.openai_key));
+            config.openai.base_url = openai;
+            config.openai.chat_model = "gpt-4o-mini".to_owned();
+            config.google.account = Credential::Given(Secret::new(&keys.google_service_account));
+            config.google.speak_url = google;
+        })
     }
 
     /// Sets how fast calls run.

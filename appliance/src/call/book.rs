@@ -14,6 +14,7 @@ use units::{Pii, TurnId};
 use super::brain;
 use crate::events::Events;
 use crate::switchboard::Ending;
+use crate::weather::LOCAL;
 
 /// The rows of one call as they grow.
 #[derive(Debug)]
@@ -23,6 +24,10 @@ pub(super) struct Book {
     /// Turns that changed since they were last kept.
     changed: Vec<TurnId>,
     weather: Weather,
+    /// Who served each turn so far.
+    engines: BTreeMap<TurnId, Weather>,
+    /// What this device's engines are called.
+    local: Weather,
     ending: Option<Ending>,
     hangup: Option<HangupReason>,
     voicemail: Option<VoicemailReason>,
@@ -34,10 +39,42 @@ impl Book {
             record,
             turns: BTreeMap::new(),
             changed: Vec::new(),
+            engines: BTreeMap::new(),
+            local: weather.clone(),
             weather,
             ending: None,
             hangup: None,
             voicemail: None,
+        }
+    }
+
+    /// Notes who heard a turn.
+    pub(super) fn heard_by(&mut self, turn: TurnId, engine: &str) {
+        self.weather.recognize = name(engine, self.local.recognize.as_ref());
+        self.note_weather(turn, |weather, now| weather.recognize.clone_from(&now.recognize));
+    }
+
+    /// Notes who replies to a turn. A turn in which one took over from another has the last.
+    pub(super) fn replied_by(&mut self, turn: TurnId, engine: &str) {
+        self.weather.reply = name(engine, self.local.reply.as_ref());
+        self.note_weather(turn, |weather, now| weather.reply.clone_from(&now.reply));
+    }
+
+    /// Notes whose voice is heard from here on.
+    pub(super) fn spoken_by(&mut self, turn: TurnId, engine: &str) {
+        self.weather.synthesize = name(engine, self.local.synthesize.as_ref());
+        self.note_weather(turn, |weather, now| weather.synthesize.clone_from(&now.synthesize));
+    }
+
+    /// Keeps who served a turn, which may come to nothing: only what is said makes a row.
+    fn note_weather(&mut self, turn: TurnId, note: impl Fn(&mut Weather, &Weather)) {
+        let now = self.weather.clone();
+        note(self.engines.entry(turn).or_insert_with(|| now.clone()), &now);
+        if let Some(row) = self.turns.get_mut(&turn) {
+            note(&mut row.weather, &now);
+            if !self.changed.contains(&turn) {
+                self.changed.push(turn);
+            }
         }
     }
 
@@ -118,11 +155,12 @@ impl Book {
     }
 
     /// Adds the call itself to `batch`, as over.
-    pub(super) fn put_end(&mut self, batch: &mut Batch, lasted: Duration) -> Result<(), EncodeError> {
+    pub(super) fn put_end(&mut self, batch: &mut Batch, lasted: Duration, cost_micros: u64) -> Result<(), EncodeError> {
         self.record.duration_ms = Some(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX));
         self.record.outcome = self.outcome();
         self.record.turns = u32::try_from(self.turns.keys().filter(|turn| turn.0 > 0).count()).unwrap_or(u32::MAX);
         self.record.weather = self.weather.clone();
+        self.record.cost_micros = cost_micros;
         batch.put_call(&self.record)
     }
 
@@ -164,7 +202,7 @@ impl Book {
             self.changed.push(turn);
         }
         let call = self.record.call.clone();
-        let weather = self.weather.clone();
+        let weather = self.engines.get(&turn).unwrap_or(&self.weather).clone();
         self.turns.entry(turn).or_insert_with(|| TurnRow {
             call,
             turn,
@@ -177,6 +215,11 @@ impl Book {
             weather,
         })
     }
+}
+
+/// Returns an engine's name for the records: this device's goes by its model or voice.
+fn name(engine: &str, local: Option<&String>) -> Option<String> {
+    if engine == LOCAL { local.cloned() } else { Some(engine.to_owned()) }
 }
 
 fn append(said: &mut Pii<String>, more: &Pii<String>) {

@@ -13,6 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use units::{CallId, CallTime};
+use weather::Decision;
 
 use crate::app::Parts;
 
@@ -61,6 +62,11 @@ impl CallLog {
     /// Notes what the core decided.
     pub(super) fn decided(&mut self, at: CallTime, output: &Output) {
         self.append(Record::Decided { at, output: output.clone() });
+    }
+
+    /// Notes who served a request, and why.
+    pub(super) fn chosen(&mut self, at: CallTime, decision: &Decision) {
+        self.append(Record::Chosen { at, decision: decision.clone() });
     }
 
     /// Notes the caller's audio, where the owner wants that.

@@ -8,6 +8,7 @@ mod offline;
 mod process;
 mod soak;
 mod speaking;
+mod weather;
 mod webhook;
 
 use std::path::Path;
@@ -97,6 +98,12 @@ pub fn run(arguments: &BenchArgs) -> anyhow::Result<ExitCode> {
     }
     if wanted("calls") {
         add(runtime.block_on(on_a_box(&arguments.folder, !arguments.json))?);
+    }
+    if wanted("weather") {
+        if !arguments.json {
+            output::line("... a cloud that fails in every way, one stage at a time; this takes some minutes");
+        }
+        add(runtime.block_on(weather::measure(&arguments.folder, !arguments.json))?);
     }
     // These take many minutes, so they are only done when asked for.
     if arguments.only.as_deref() == Some("soak") {

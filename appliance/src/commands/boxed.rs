@@ -121,6 +121,12 @@ impl RunningBox {
         }
     }
 
+    /// Waits until the box has rendered what it says on every call; until then its voice is at work without a caller.
+    pub(super) async fn wait_until_rendered(&mut self) -> anyhow::Result<String> {
+        let rendered = |metrics: &str| metrics.lines().any(|line| line == "kolbox_prompts_rendered 1");
+        self.wait_until("/metrics", START_PATIENCE, rendered).await
+    }
+
     /// Returns the number of the box's process.
     pub(super) fn pid(&self) -> u32 {
         self.child.0.id()
@@ -144,6 +150,12 @@ pub(super) fn empty(folder: &Path) -> anyhow::Result<()> {
         fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     Ok(())
+}
+
+/// Lets a box be started again in its folder with another configuration; its state stays.
+pub(super) fn forget_config(folder: &Path) -> anyhow::Result<()> {
+    let file = folder.join("kolbox.toml");
+    fs::remove_file(&file).with_context(|| format!("{} cannot be removed", file.display()))
 }
 
 /// A process that does not outlive whoever started it.

@@ -41,6 +41,20 @@ fn hebrew_answers() -> [Step; 7] {
     ]
 }
 
+/// The Hebrew caller, when a language model asks the questions: nothing is read back.
+pub(super) fn hebrew_to_cloud() -> CallScript {
+    let he = Language::Hebrew;
+    CallScript::of([
+        Step::wait_for_agent(),
+        Step::say(HEBREW_NAME, he),
+        Step::wait_for_agent(),
+        Step::say(format!("המספר שלי הוא {HEBREW_NUMBER}"), he),
+        Step::wait_for_agent(),
+        Step::say("אני רוצה לקבוע תור", he),
+        Step::wait_end(),
+    ])
+}
+
 /// An English caller who interrupts the greeting, answers and says goodbye.
 pub(super) fn english_interrupting() -> CallScript {
     let en = Language::English;

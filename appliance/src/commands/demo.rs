@@ -1,21 +1,24 @@
-//! `kolbox demo`: starts a box and a gateway on loopback, places four calls at the box, and checks what came of each and
-//! what of it arrived at the gateway.
+//! `kolbox demo`: starts a box and a gateway on loopback, places six calls at the box, four without a cloud and two with one,
+//! and checks what came of each and what of it arrived at the gateway.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use fakes::Service;
 use protocol::Stream;
-use store::{CallOutcome, Store, StoreConfig};
-use testcall::{CallReport, CallScript, Happened, Pace};
+use store::{CallOutcome, Store, StoreConfig, TurnRow};
+use testcall::{CallReport, CallScript, CallerVoice, Happened, Pace};
 use tokio::time::{sleep, timeout};
 use units::{CallId, Language};
 
 use super::arrived::Arrived;
 use super::boxed::{self, Models, RunningBox, Start};
 use super::callers;
+use super::clouds::Clouds;
 use super::gateway::{self, RunningGateway};
 use super::output;
 use super::transcript::{Kept, plain};
@@ -32,9 +35,25 @@ const ASK_EVERY: Duration = Duration::from_millis(200);
 /// The box's name at the gateway.
 const DEVICE: &str = "demo-box";
 
+/// How long the cloud of the demo takes to hear, to think of a sentence and to speak it: what the real ones take at best.
+const CLOUD_DELAYS: [Duration; 3] =
+    [Duration::from_millis(300), Duration::from_millis(400), Duration::from_millis(150)];
+
+/// What there is of a cloud during a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sky {
+    /// No credentials.
+    NoCloud,
+    /// It works.
+    Clear,
+    /// It works, and is gone when it has replied once.
+    Breaks,
+}
+
 /// One call of the demo: what the caller does, and what has to come of it.
 struct Scene {
     title: &'static str,
+    sky: Sky,
     script: CallScript,
     check: fn(&CallReport, &Kept) -> Vec<Expectation>,
 }
@@ -105,25 +124,43 @@ async fn play(arguments: &DemoArgs) -> anyhow::Result<Outcomes> {
     let gateway = start_gateway(arguments).await?;
     output::line("starting a box on loopback with generated credentials ...");
     let sync = gateway.as_ref().map(RunningGateway::sync_table).unwrap_or_default();
-    let start = Start {
-        folder,
-        extra: &format!("{EXTRA}\n{sync}"),
-        voice: Arc::new(voice),
-        pace: Pace::RealTime,
-        record: true,
-        models: Models::Installed,
-    };
-    let mut running = RunningBox::start(start).await?;
+    let (mut running, clouds) = (start(folder, &sync, Arc::new(voice)).await?, Clouds::start().await?);
     output::line(format_args!("the box answers at {}", running.config.http.public_url.as_str()));
     let scenes = scenes();
     let mut reports = Vec::new();
-    for (number, scene) in scenes.iter().enumerate() {
+    let mut place = async |running: &RunningBox, number: usize, scene: &Scene| {
         output::line(format_args!("call {} of {}: {} ...", number + 1, scenes.len(), scene.title));
-        reports.push(running.carrier.place(&scene.script).await?);
+        let report = running.carrier.place(&scene.script).await?;
+        reports.push(report);
+        anyhow::Ok(())
+    };
+    for (number, scene) in scenes.iter().enumerate().filter(|(_, scene)| scene.sky == Sky::NoCloud) {
+        place(&running, number, scene).await?;
     }
     let fetched = |metrics: &str| metrics.lines().any(|line| line == "kolbox_messages_fetched_total 1");
     if let Err(error) = running.wait_until("/metrics", MESSAGE_PATIENCE, fetched).await {
         output::line(format_args!("the message was not fetched: {error:#}"));
+    }
+    running.stop().await?;
+    output::line("starting the box again, with credentials of a cloud on this machine ...");
+    clouds.delay(CLOUD_DELAYS);
+    let extra = format!("{}\n{sync}", clouds.tables(folder)?);
+    let voice = clouds.hears(LocalVoice::of_callers(&Synthesizer::default())?);
+    boxed::forget_config(folder)?;
+    let mut running = start(folder, &extra, Arc::new(voice)).await?;
+    for (number, scene) in scenes.iter().enumerate() {
+        match scene.sky {
+            Sky::NoCloud => {}
+            Sky::Clear => place(&running, number, scene).await?,
+            Sky::Breaks => {
+                let asked = clouds.cloud.requests(Service::Chat);
+                let dying = async {
+                    clouds.until_replied(asked).await;
+                    clouds.die();
+                };
+                tokio::join!(place(&running, number, scene), dying).0?;
+            }
+        }
     }
     if let Some(gateway) = &gateway {
         let telling = async {
@@ -150,6 +187,13 @@ async fn play(arguments: &DemoArgs) -> anyhow::Result<Outcomes> {
     Ok(Outcomes { calls: outcomes, gateway: arrived })
 }
 
+/// Starts a box in `folder`; `extra` is more of its configuration.
+async fn start(folder: &Path, extra: &str, voice: Arc<dyn CallerVoice>) -> anyhow::Result<RunningBox> {
+    let extra = format!("{EXTRA}\n{extra}");
+    let (pace, models) = (Pace::RealTime, Models::Installed);
+    RunningBox::start(Start { folder, extra: &extra, voice, pace, record: true, models }).await
+}
+
 /// Starts the gateway, unless none is wanted.
 async fn start_gateway(arguments: &DemoArgs) -> anyhow::Result<Option<RunningGateway>> {
     if arguments.without_gateway {
@@ -168,7 +212,7 @@ async fn wait_until_heard(gateway: &RunningGateway, reports: &[CallReport]) -> a
         let ended = |report: &CallReport| calls.iter().any(|event| event.tells("call.ended", &report.call_sid));
         let transcribed =
             |report: &CallReport| messages.iter().any(|event| event.tells("voicemail.transcribed", &report.call_sid));
-        if reports.iter().all(ended) && reports.last().is_none_or(transcribed) {
+        if reports.iter().all(ended) && reports.iter().any(transcribed) {
             return Ok(());
         }
         sleep(ASK_EVERY).await;
@@ -204,19 +248,34 @@ fn scenes() -> Vec<Scene> {
     vec![
         Scene {
             title: "a Hebrew caller leaves name, reason and number",
+            sky: Sky::NoCloud,
             script: callers::hebrew(),
             check: check_hebrew,
         },
         Scene {
             title: "an English caller interrupts the agent",
+            sky: Sky::NoCloud,
             script: callers::english_interrupting(),
             check: check_english,
         },
-        Scene { title: "a caller says nothing", script: callers::silent(), check: check_silent },
+        Scene { title: "a caller says nothing", sky: Sky::NoCloud, script: callers::silent(), check: check_silent },
         Scene {
             title: "the media stream is refused, voicemail answers",
+            sky: Sky::NoCloud,
             script: callers::refused(),
             check: check_refused,
+        },
+        Scene {
+            title: "the cloud hears, thinks and speaks",
+            sky: Sky::Clear,
+            script: callers::hebrew_to_cloud(),
+            check: check_clear,
+        },
+        Scene {
+            title: "the cloud dies between two turns",
+            sky: Sky::Breaks,
+            script: callers::hebrew(),
+            check: check_break,
         },
     ]
 }
@@ -272,6 +331,59 @@ fn check_refused(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
         expect("the message was transcribed", transcript.contains("תחזרו")),
         expect("the carrier saw nothing wrong", report.warnings.iter().all(|warning| is_of_refusal(warning.code))),
     ]
+}
+
+fn check_clear(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
+    let mut expectations = common(report, kept);
+    let clear = |turn: &TurnRow| served(turn) == ("openai", "openai", "google");
+    expectations.extend([
+        expect("OpenAI heard and replied, and Google spoke, in every turn", spoken_turns(kept).all(clear)),
+        expect("the name was understood", field(kept, "name") == "דני כהן"),
+        expect("the number was understood", field(kept, "phone") == callers::HEBREW_NUMBER),
+        expect("the reason was understood", field(kept, "reason").contains("תור")),
+        expect("the call was completed", outcome(kept) == Some(CallOutcome::Completed)),
+        expect("what it cost was noted", kept.call.as_ref().is_some_and(|call| call.cost_micros > 0)),
+    ]);
+    expectations
+}
+
+fn check_break(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
+    let mut expectations = common(report, kept);
+    let first = spoken_turns(kept).next();
+    let is_local = |turn: &TurnRow| {
+        let (hears, thinks, speaks) = served(turn);
+        hears != "openai" && thinks == "receptionist" && speaks != "google"
+    };
+    expectations.extend([
+        expect(
+            "the cloud served the first turn",
+            first.is_some_and(|turn| served(turn) == ("openai", "openai", "google")),
+        ),
+        expect(
+            "this device served the others",
+            spoken_turns(kept).count() > 2 && spoken_turns(kept).skip(1).all(is_local),
+        ),
+        expect("the name was understood", field(kept, "name").contains("דני כהן")),
+        expect("the number was understood", field(kept, "phone") == callers::HEBREW_NUMBER),
+        expect("the reason was understood", field(kept, "reason").contains("תור")),
+        expect("the call was completed", outcome(kept) == Some(CallOutcome::Completed)),
+    ]);
+    expectations
+}
+
+/// Returns the turns in which the caller said something.
+fn spoken_turns(kept: &Kept) -> impl Iterator<Item = &TurnRow> {
+    kept.turns.iter().filter(|turn| !turn.caller.reveal().is_empty())
+}
+
+/// Returns who heard, replied and spoke.
+fn served(turn: &TurnRow) -> (&str, &str, &str) {
+    let weather = &turn.weather;
+    (
+        weather.recognize.as_deref().unwrap_or_default(),
+        weather.reply.as_deref().unwrap_or_default(),
+        weather.synthesize.as_deref().unwrap_or_default(),
+    )
 }
 
 /// Returns whether a code of the carrier belongs to a stream that is refused on purpose (319xx: stream errors).

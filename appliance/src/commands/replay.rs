@@ -43,6 +43,7 @@ fn print_timeline(log: &[u8]) -> anyhow::Result<()> {
             Record::Frame { .. } => {}
             Record::Perceived { at, input } => output::line(format_args!("{at:>9}  <- {input}")),
             Record::Decided { at, output } => output::line(format_args!("{at:>9}  -> {output}")),
+            Record::Chosen { at, decision } => output::line(format_args!("{at:>9}  == {decision}")),
         }
     }
     Ok(())

@@ -35,6 +35,13 @@ impl Kept {
         if let Some(form) = &self.form {
             print_form(form);
         }
+        if let Some(call) = self.call.as_ref().filter(|call| call.cost_micros > 0) {
+            output::line(format_args!(
+                "  cost        {}.{:06} dollars",
+                call.cost_micros / 1_000_000,
+                call.cost_micros % 1_000_000
+            ));
+        }
         if let Some(voicemail) = &self.voicemail {
             let transcript = voicemail.transcript.as_ref().map_or("(not transcribed)", |text| text.reveal());
             let seconds = voicemail.duration_ms / 1_000;
@@ -60,6 +67,14 @@ fn print_turn(turn: &TurnRow) {
             ms(latencies.transcript_ms),
             ms(latencies.reply_ms),
             ms(latencies.first_audio_ms)
+        ));
+        let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".to_owned());
+        let weather = &turn.weather;
+        output::line(format_args!(
+            "           heard by {}, replied by {}, spoken by {}",
+            name(&weather.recognize),
+            name(&weather.reply),
+            name(&weather.synthesize)
         ));
     }
 }

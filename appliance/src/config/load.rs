@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize as _, Deserializer};
 
 use super::{Config, Secret};
@@ -18,6 +19,12 @@ pub struct Environment {
     pub credentials_directory: Option<PathBuf>,
     /// `KOLBOX_TWILIO_AUTH_TOKEN`: a key that signs webhooks, for development.
     pub twilio_auth_token: Option<Secret>,
+    /// `OPENAI_API_KEY`.
+    pub openai_api_key: Option<Secret>,
+    /// `GOOGLE_APPLICATION_CREDENTIALS`: the file of a service account.
+    pub google_application_credentials: Option<PathBuf>,
+    /// `GCP_CREDENTIALS_JSON` or `GOOGLE_TTS_SA_JSON`: a service account itself.
+    pub google_credentials_json: Option<Secret>,
     /// `ORT_DYLIB_PATH`: ONNX Runtime's shared library.
     pub ort_dylib_path: Option<PathBuf>,
 }
@@ -27,9 +34,13 @@ impl Environment {
     #[expect(clippy::disallowed_methods, reason = "this is the configuration module")]
     pub fn of_process() -> Self {
         let path = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let secret = |name: &str| std::env::var(name).ok().map(|text| Secret::new(&text));
         Self {
             credentials_directory: path("CREDENTIALS_DIRECTORY"),
-            twilio_auth_token: std::env::var("KOLBOX_TWILIO_AUTH_TOKEN").ok().map(|token| Secret::new(&token)),
+            twilio_auth_token: secret("KOLBOX_TWILIO_AUTH_TOKEN"),
+            openai_api_key: secret("OPENAI_API_KEY"),
+            google_application_credentials: path("GOOGLE_APPLICATION_CREDENTIALS"),
+            google_credentials_json: secret("GCP_CREDENTIALS_JSON").or_else(|| secret("GOOGLE_TTS_SA_JSON")),
             ort_dylib_path: path("ORT_DYLIB_PATH"),
         }
     }
@@ -122,6 +133,9 @@ impl Config {
             let expected = format!("'{origin}': expected an origin such as 'https://office.example.org'");
             return Err(wrong("http.allowed_origins", expected));
         }
+        self.openai.apply(environment);
+        self.google.apply(environment);
+        self.weather.check(&self.conversation.patience).map_err(|(field, expected)| wrong(field, expected))?;
         self.sync.check().map_err(|(field, expected)| wrong(field, expected))
     }
 }
@@ -133,6 +147,16 @@ where
     T: FromStr<Err: Display>,
 {
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+}
+
+/// Reads the name of a time zone, as the IANA database has them.
+pub(super) fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeZone>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let found = TimeZone::get(&name).map_err(|_unknown| {
+        let expected = &"a time zone of the IANA database, such as \"Asia/Jerusalem\"";
+        serde::de::Error::invalid_value(serde::de::Unexpected::Str(&name), expected)
+    })?;
+    Ok(Some(found))
 }
 
 fn field_error(file: &Path, text: &str, field: &str, error: &toml::de::Error) -> ConfigError {

@@ -43,6 +43,8 @@ pub enum VoiceKind {
     Agent,
     /// A caller of a test, who must not sound like the box.
     Caller,
+    /// The stand-in for a cloud's voice, which must sound like neither.
+    Cloud,
 }
 
 impl Device {
@@ -78,9 +80,16 @@ impl Device {
     /// Makes a voice. Without the diacritiser Hebrew is guessed at, which is worse but not silent.
     pub fn synthesizer(&self, kind: VoiceKind) -> Result<EspeakSynthesizer, BoxError> {
         let mut config = self.espeak.clone();
-        if kind == VoiceKind::Caller {
-            config.hebrew = caller(&config.hebrew, "he+m3");
-            config.english = caller(&config.english, "en-gb+m3");
+        match kind {
+            VoiceKind::Agent => {}
+            VoiceKind::Caller => {
+                config.hebrew = caller(&config.hebrew, "he+m3");
+                config.english = caller(&config.english, "en-gb+m3");
+            }
+            VoiceKind::Cloud => {
+                config.hebrew = caller(&config.hebrew, "he+f4");
+                config.english = caller(&config.english, "en-us+f4");
+            }
         }
         Ok(EspeakSynthesizer::new(config, self.diacritizer()))
     }

@@ -41,6 +41,7 @@ pub async fn render(parts: Arc<Parts>) {
             Ok(Err(_)) | Err(_) => failed = failed.saturating_add(1),
         }
     }
+    parts.metrics.prompts_rendered.set(1);
     tracing::info!(rendered, failed, "rendered the fixed sentences");
 }
 

@@ -9,6 +9,7 @@
 
 mod broken;
 mod calls;
+mod clouds;
 mod connections;
 mod gateway;
 mod keeping;

@@ -33,7 +33,7 @@ impl MakeWriter<'_> for Log {
 async fn no_number_and_no_word_of_a_caller_is_ever_logged() {
     let log = Log::default();
     // Everything of ours at the finest level; libraries log what a box is never told to log.
-    let filter = "warn,appliance=trace,conversation=trace,receptionist=trace,speech=trace,store=trace,telephony=trace";
+    let filter = "warn,appliance=trace,cloud=trace,fakes=trace,hyper=trace,hyper_util=trace,reqwest=trace,rustls=trace,weather=trace,conversation=trace,receptionist=trace,speech=trace,store=trace,telephony=trace";
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(log.clone());
     tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
 
@@ -68,11 +68,38 @@ async fn no_number_and_no_word_of_a_caller_is_ever_logged() {
     target.call(&unsigned).await.unwrap();
     target.stop().await.unwrap();
 
+    let cloud = fakes::Cloud::start(fakes::CloudConfig::default()).await.unwrap();
+    let secrets = cloud.credentials();
+    for fault in [None, Some(fakes::Fault::Unauthorized), Some(fakes::Fault::TruncatedJson)] {
+        for service in fakes::Service::ALL {
+            cloud.set(service, fakes::Behaviour { fault, ..fakes::Behaviour::default() });
+        }
+        let target = TestBox::start(BoxOptions::understanding(&book).under(&cloud)).await.unwrap();
+        target.call(&script).await.unwrap();
+        target.stop().await.unwrap();
+    }
+    assert!(cloud.requests(fakes::Service::Transcribe) > 0 && cloud.requests(fakes::Service::Chat) > 0);
+
     let text = String::from_utf8_lossy(&log.0.lock().unwrap()).to_lowercase();
     assert!(text.contains("call ended") && text.contains("message fetched"), "the log is the real one: {text}");
-    for secret in
-        ["541239876", "0541239876", "35559182", "zebulon", "quimby", "vermilion", "villa", "zucchini", "7351", e2e::KEY]
-    {
+    let service_account: serde_json::Value = serde_json::from_str(&secrets.google_service_account).unwrap();
+    let private_key = service_account["private_key"].as_str().unwrap().lines().nth(1).unwrap().to_lowercase();
+    assert!(!text.contains(&private_key), "the service account's key was logged");
+    for secret in [
+        "541239876",
+        "0541239876",
+        "35559182",
+        "zebulon",
+        "quimby",
+        "vermilion",
+        "villa",
+        "zucchini",
+        "7351",
+        e2e::KEY,
+        &secrets.openai_key,
+        "private key-----",
+        "bearer ",
+    ] {
         let line = text.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "'{secret}' was logged");
     }
