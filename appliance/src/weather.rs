@@ -34,8 +34,9 @@ use crate::health::{Health, Part, PartState};
 
 /// This device's name among the engines.
 pub(crate) const LOCAL: &str = EngineName::Local.as_str();
-/// Longest silence between two sentences of a reply, as a share of the stage's deadline.
-const STALL: u32 = 1;
+/// What a deadline is shortened by: two frames, in which this device takes over and is heard. So the caller's wait is what
+/// the configuration says.
+const MARGIN: Duration = Duration::from_millis(40);
 /// Milliseconds in a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -236,6 +237,12 @@ fn part_state(state: &EngineState) -> PartState {
 fn policy(config: &Config, engines: &Engines) -> Policy {
     let weather = &config.weather;
     let (recognize, reply, synthesize) = (&weather.recognize, &weather.reply, &weather.synthesize);
+    // Beyond what its threads can do at once, this device does not work beside the cloud.
+    let threads = |stage: Stage| match stage {
+        Stage::Recognize => u32::try_from(config.recognizer.workers.get()).unwrap_or(u32::MAX),
+        Stage::Synthesize => u32::try_from(config.synthesizer.workers.get()).unwrap_or(u32::MAX),
+        Stage::Reply => u32::MAX,
+    };
     let list = |stage: Stage, names: &[EngineName], in_flight: u32, per_minute: u32| -> Vec<EnginePolicy> {
         let is_there = |name: &&EngineName| **name == EngineName::Local || engines.has(stage, name.as_str());
         let engine = |name: &EngineName| {
@@ -244,7 +251,7 @@ fn policy(config: &Config, engines: &Engines) -> Policy {
                 name: name.as_str().to_owned(),
                 provider: provider.map(|_| name.as_str().to_owned()),
                 metered: provider.is_some_and(|provider| provider.metered),
-                max_in_flight: if provider.is_some() { in_flight } else { u32::MAX },
+                max_in_flight: if provider.is_some() { in_flight } else { threads(stage) },
                 per_minute: if provider.is_some() { per_minute } else { u32::MAX },
             }
         };
@@ -253,9 +260,9 @@ fn policy(config: &Config, engines: &Engines) -> Policy {
     let hedge = |after: Duration, deadline: Duration| (after <= deadline).then_some(after);
     let stage = |engines, deadline: Duration, total, hedge_after| StagePolicy {
         engines,
-        deadline,
+        deadline: deadline.saturating_sub(MARGIN),
         total,
-        stall: deadline * STALL,
+        stall: deadline.saturating_sub(MARGIN),
         hedge_after: hedge(hedge_after, deadline),
     };
     let stages = [

@@ -98,7 +98,7 @@ impl BoxOptions {
         self.configured(move |config| {
             config.openai.api_key = Credential::Given(Secret::new(&keys.openai_key));
             config.openai.base_url = openai;
-            config.openai.chat_model = "gpt-4o-mini".to_owned();
+            "gpt-4o-mini".clone_into(&mut config.openai.chat_model);
             config.google.account = Credential::Given(Secret::new(&keys.google_service_account));
             config.google.speak_url = google;
         })

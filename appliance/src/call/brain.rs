@@ -108,12 +108,10 @@ impl Brain {
 
     /// The reply is not wanted any more; with `undo` the turn never was.
     pub(super) fn cancel(&mut self, turn: TurnId, undo: bool) {
-        let was_thinking = self.thinking.take_if(|thinking| *thinking == turn).is_some();
+        // What an interrupted reply filled stays, and the next turn begins from there.
+        self.thinking.take_if(|thinking| *thinking == turn);
         if undo {
             self.assistant.undo(&mut self.receptionist);
-        } else if was_thinking {
-            // What it filled stays, and the next turn begins from there.
-            drop(self.assistant.broken(&mut self.receptionist));
         }
     }
 

@@ -77,7 +77,8 @@ impl Line {
     /// Asks for a reply.
     pub(super) fn think(&mut self, turn: TurnId, request: Request, heard: &[conversation::Heard]) {
         self.brain.heard(heard);
-        let may_ask = self.parts.station.is_clear(Engines::Reply);
+        // Also while none may serve: one that is to be tried again is tried beside the receptionist.
+        let may_ask = self.parts.station.has_cloud(Engines::Reply);
         let reply = self.brain.request(turn, request, may_ask, self.parts.clock.wall_ms());
         if reply.ask.is_none() {
             self.book.replied_by(turn, crate::weather::LOCAL);

@@ -330,3 +330,83 @@ impl Weather {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::{Credential, find};
+    use crate::config::{Config, Environment, Secret};
+
+    fn found(credential: &Credential) -> &str {
+        match credential {
+            Credential::Missing => "missing",
+            Credential::Unreadable(_) => "unreadable",
+            Credential::Given(secret) => secret.expose(),
+        }
+    }
+
+    #[test]
+    fn the_file_of_the_configuration_comes_first_then_systemd_then_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let credentials = folder.path().join("credentials");
+        fs::create_dir(&credentials).unwrap();
+        let (own, named) = (folder.path().join("own"), folder.path().join("named"));
+        fs::write(&own, "own\n").unwrap();
+        fs::write(&named, "named").unwrap();
+        fs::write(credentials.join("key"), "systemd").unwrap();
+        let with = Environment { credentials_directory: Some(credentials), ..Environment::default() };
+        let without = Environment::default();
+        let text = || Some(Secret::new("text"));
+        let look = |file: Option<&Path>, environment, named: Option<&Path>, text| {
+            found(&find(file, environment, "key", named, text)).to_owned()
+        };
+        assert_eq!(look(Some(&own), &with, Some(&named), text()), "own");
+        assert_eq!(look(None, &with, Some(&named), text()), "systemd");
+        assert_eq!(look(None, &without, Some(&named), text()), "named");
+        assert_eq!(look(None, &without, None, text()), "text");
+        assert_eq!(look(None, &without, None, None), "missing");
+        assert_eq!(look(None, &without, None, Some(Secret::new(" \n"))), "missing");
+        assert_eq!(
+            look(Some(Path::new("/nowhere/key")), &with, None, text()),
+            "unreadable",
+            "it is told, not replaced"
+        );
+    }
+
+    #[test]
+    fn a_box_with_a_credential_that_cannot_be_read_is_a_box_without_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("kolbox.toml");
+        fs::write(
+            &file,
+            "[http]\npublic_url = 'https://office.example.org'\n[carrier]\n[openai]\napi_key_file = '/nowhere/key'\n",
+        )
+        .unwrap();
+        let environment = Environment { twilio_auth_token: Some(Secret::new("t")), ..Environment::default() };
+        let config = Config::load(&file, &environment).unwrap();
+        assert_eq!(found(&config.openai.api_key), "unreadable");
+        assert_eq!(found(&config.google.account), "missing");
+    }
+
+    #[test]
+    fn a_deadline_behind_the_calls_own_patience_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("kolbox.toml");
+        let environment = Environment { twilio_auth_token: Some(Secret::new("t")), ..Environment::default() };
+        for (table, field) in [
+            ("[weather.reply]\ndeadline = '3s'\n", "weather.reply.deadline"),
+            ("[weather.recognize]\ndeadline = '0s'\n", "weather.recognize.deadline"),
+            ("[weather.synthesize]\ndeadline = '800ms'\ntotal = '700ms'\n", "weather.synthesize.deadline"),
+            ("[weather]\nbudget_per_day = -1.0\n", "weather.budget_per_day"),
+            ("[weather.reply]\nengines = ['clippy']\n", "weather.reply.engines[0]"),
+            ("[office]\ntimezone = 'Asia/Atlantis'\n", "office.timezone"),
+        ] {
+            let text = format!("[http]\npublic_url = 'https://office.example.org'\n[carrier]\n{table}");
+            fs::write(&file, text).unwrap();
+            let error = Config::load(&file, &environment).unwrap_err().to_string();
+            assert!(error.contains(field) && error.contains("expected"), "{table}: {error}");
+        }
+    }
+}

@@ -91,9 +91,9 @@ impl Host for BoxHost {
             return Box::pin(std::future::pending());
         }
         if request.kind == CommandRequest::DOCTOR {
-            return Box::pin(
-                async move { doctor::of_this_box(&parts.config).await.map_err(|error| format!("{error:#}")) },
-            );
+            return Box::pin(async move {
+                Box::pin(doctor::of_this_box(&parts.config)).await.map_err(|error| format!("{error:#}"))
+            });
         }
         if request.kind == CommandRequest::FETCH_LOGS {
             let recent = self.logs.as_ref().map(LogControl::recent).unwrap_or_default();

@@ -165,7 +165,7 @@ async fn ended(target: &TestBox, call: &CallId) -> store::CallRecord {
 }
 
 /// Replays the log the box wrote of a call. With `KOLBOX_GOLDEN=1` it becomes the sample `name` of `tests/calls`.
-async fn check_log(target: &TestBox, call: &CallId, name: &str) {
+pub(super) async fn check_log(target: &TestBox, call: &CallId, name: &str) {
     ended(target, call).await;
     let path = target.folder().join("store/calls").join(format!("{call}.log"));
     wait_until("the end of the log", async || {

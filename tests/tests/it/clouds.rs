@@ -102,6 +102,7 @@ async fn a_cloud_that_dies_between_two_turns_costs_the_caller_nothing_but_the_vo
     assert_eq!(replied.first(), Some(&Some("openai")), "{replied:?}");
     assert_eq!(replied.last(), Some(&Some("receptionist")), "{replied:?}");
     assert!(target.forms(&record.call).unwrap().remove(0).complete);
+    super::calls::check_log(&target, &record.call, "cloud-dies").await;
     target.stop().await.unwrap();
 }
 
@@ -129,7 +130,8 @@ async fn what_was_spent_today_is_known_after_a_restart() {
     let folder = target.stop().await.unwrap();
     let (chat, speech) = (cloud.requests(Service::Chat), cloud.requests(Service::GoogleSpeak));
     // A budget that this call has used up.
-    let dollars = Dollars::try_from(record.cost_micros as f64 / 1e6).unwrap();
+    let micros = u32::try_from(record.cost_micros).unwrap();
+    let dollars = Dollars::try_from(f64::from(micros) / 1e6).unwrap();
     let options = listening_here(&cloud).configured(move |config| config.weather.budget_per_day = dollars).on(folder);
     let target = TestBox::start(options).await.unwrap();
     let (second, _) = whole_call(&target).await;
@@ -226,7 +228,7 @@ async fn decisions(target: &TestBox, call: &CallId) -> Vec<Decision> {
     .unwrap();
     let chosen = Reader::new(&log).filter_map(|record| match record.unwrap() {
         Record::Chosen { decision, .. } => Some(decision),
-        _ => None,
+        Record::Opened(_) | Record::Frame { .. } | Record::Perceived { .. } | Record::Decided { .. } => None,
     });
     chosen.collect()
 }
