@@ -16,6 +16,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("replay", &["units", "conversation", "telephony", "weather"]),
     ("testcall", &["units", "media", "telephony"]),
     ("weather", &["units"]),
+    ("calendar", &["units"]),
+    ("messaging", &["units", "telephony"]),
     ("fakes", &["units", "media"]),
     ("xtask", &[]),
     ("speech", &["units", "media", "language"]),
@@ -79,7 +81,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// The packages that are pure: no IO, no clock.
 pub const PURE: &[&str] =
-    &["units", "language", "media", "telephony", "protocol", "conversation", "receptionist", "replay", "weather"];
+    &["units", "language", "media", "telephony", "protocol", "conversation", "receptionist", "replay", "weather", "calendar", "messaging"];
 
 /// What a pure package must not depend on, outside its tests.
 const IMPURE: &[&str] = &[

@@ -1,0 +1,1 @@
+//! When the office is open, and who answers when it is not.

@@ -1,0 +1,1 @@
+//! Text messages: WhatsApp over Twilio and over Meta.
