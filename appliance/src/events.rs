@@ -105,6 +105,7 @@ impl Events {
                 language: record.language,
                 weather,
                 recording: record.recording.as_ref().map(ToString::to_string),
+                cost_micros: Some(record.cost_micros).filter(|cost| *cost > 0),
                 extra: Extra::default(),
             },
         );

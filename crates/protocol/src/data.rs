@@ -94,6 +94,9 @@ pub struct CallEnded {
     /// The recording's name on the device, if it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recording: Option<String>,
+    /// What the cloud asked for it, in millionths of a dollar.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_micros: Option<u64>,
     /// Fields of a newer release.
     #[serde(flatten)]
     pub extra: Extra,
@@ -310,6 +313,7 @@ impl Read for CallEnded {
             language: fields.required("language")?,
             weather: fields.or_default("weather")?,
             recording: fields.optional_text("recording", MAX_SHORT_LEN)?,
+            cost_micros: fields.optional("cost_micros")?,
             extra: fields.rest(),
         })
     }

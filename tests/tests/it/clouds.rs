@@ -107,6 +107,40 @@ async fn a_cloud_that_dies_between_two_turns_costs_the_caller_nothing_but_the_vo
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_asks_for_the_hours_is_told_them_in_a_second_round() {
+    let rule = |say: &str, calls| ChatRule { when: "open".to_owned(), say: vec![say.to_owned()], calls, once: false };
+    let look_up = vec![("opening_hours".to_owned(), json!({"day": "sunday"}))];
+    let asks = ChatRule { say: Vec::new(), ..rule("", look_up) };
+    let tells = rule("On Sunday from nine to one. What is your name?", Vec::new());
+    let mut config = config();
+    config.chat.splice(0..0, [asks, tells]);
+    let cloud = Cloud::start(config).await.unwrap();
+    let book = PhraseBook::new(&["when are you open", NAME]);
+    let options = BoxOptions::understanding(&book).under(&cloud).configured(|config| {
+        config.weather.recognize.engines = vec![EngineName::Local];
+        config.office.hours = serde_json::from_value(json!({"sunday": ["09:00-13:00"]})).unwrap();
+    });
+    let target = TestBox::start(options).await.unwrap();
+    let script = CallScript::of([
+        Step::wait_for_agent(),
+        Step::say("when are you open", Language::English),
+        Step::wait_for_agent(),
+        Step::Hangup {},
+    ]);
+    let report = target.call(&script).await.unwrap();
+    let call: CallId = report.call_sid.parse().unwrap();
+    let turn = wait_until("the turn in the store", async || {
+        target.turns(&call).ok()?.into_iter().find(|turn| turn.agent.reveal().contains("nine to one"))
+    })
+    .await
+    .unwrap();
+    assert_eq!(turn.weather.reply.as_deref(), Some("openai"));
+    assert_eq!(cloud.requests(Service::Chat), 2);
+    target.stop().await.unwrap();
+    cloud.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_a_budget_of_nothing_nothing_is_asked() {
     let cloud = Cloud::start(config()).await.unwrap();
     let options = BoxOptions::understanding(&book())

@@ -102,8 +102,13 @@ pub struct CallRecord {
     #[serde(default)]
     pub recording: Option<RecordingName>,
     /// What the cloud asked for it, in millionths of a dollar.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub cost_micros: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+const fn is_nothing(micros: &u64) -> bool {
+    *micros == 0
 }
 
 impl CallRecord {

@@ -149,6 +149,7 @@ impl<'a> Emitter<'a> {
             language: Language::Hebrew,
             weather: Weather::default(),
             recording: None,
+            cost_micros: None,
             extra: Extra::default(),
         };
         self.put(facts, &ended)
