@@ -1,7 +1,7 @@
 //! Meta's wire: the `WhatsApp` Cloud API.
 //!
-//! A webhook is first answered with its [challenge](challenge), once; from then on each body is
-//! [verified](Verifier::verify) over its raw bytes and [read](read). Fields:
+//! A webhook is first answered with its [challenge], once; from then on each body is
+//! [verified](Verifier::verify) over its raw bytes and [read]. Fields:
 //! <https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components>.
 
 mod content;
@@ -15,3 +15,6 @@ pub use self::signature::{
     ChallengeError, EmptySecretError, SIGNATURE_HEADER, Secret, SignatureError, Signer, VerifiedBody, Verifier,
     challenge,
 };
+
+#[cfg(test)]
+mod tests;

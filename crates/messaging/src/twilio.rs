@@ -8,3 +8,6 @@ mod send;
 
 pub use self::inbound::{read_inbound, read_status};
 pub use self::send::{MAX_TEXT_CHARS, Sender, read_answer, write};
+
+#[cfg(test)]
+mod tests;

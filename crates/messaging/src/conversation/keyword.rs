@@ -18,7 +18,7 @@ pub enum Keyword {
 ///
 /// Only what cannot answer a question of the form: carriers also take "cancel", "end", "quit" and "yes", which callers
 /// say about appointments. «הסר» is the word Israeli senders have to offer (Communications Law, section 30A).
-const KEYWORDS: [(Keyword, Language, &[&str]); 4] = [
+pub(super) const KEYWORDS: [(Keyword, Language, &[&str]); 4] = [
     (
         Keyword::OptOut,
         Language::Hebrew,
