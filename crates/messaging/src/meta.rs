@@ -9,7 +9,7 @@ mod payload;
 mod send;
 mod signature;
 
-pub use self::payload::{Batch, Broken, MAX_PAYLOAD_BYTES, PayloadError, read};
+pub use self::payload::{Batch, Broken, MAX_BROKEN, MAX_PAYLOAD_BYTES, PayloadError, read};
 pub use self::send::{MAX_CAPTION_CHARS, MAX_TEXT_CHARS, read_answer, write};
 pub use self::signature::{
     ChallengeError, EmptySecretError, SIGNATURE_HEADER, Secret, SignatureError, Signer, VerifiedBody, Verifier,

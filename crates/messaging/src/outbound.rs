@@ -114,40 +114,46 @@ impl OutboundMedia {
 
 impl Template {
     fn check(&self) -> Result<(), Refused> {
-        let is_word = |word: &str, max: usize| {
-            (1..=max).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        };
-        if !is_word(&self.name, 512) {
-            return Err(Refused::at("template.name", Refusal::TemplateUnknown));
-        }
-        if self.sid.as_deref().is_some_and(|sid| !is_word(sid, 64)) {
-            return Err(Refused::at("template.sid", Refusal::TemplateUnknown));
-        }
-        if !is_word(&self.language, 16) {
-            return Err(Refused::at("template.language", Refusal::TemplateUnknown));
-        }
+        self.check_names()?;
         if self.variables.len() > MAX_VARIABLES {
             return Err(Refused::at("template.variables", Refusal::VariableCount));
         }
         if self.variables.iter().any(|value| !is_variable(value.reveal())) {
             return Err(Refused::at("template.variables", Refusal::VariableInvalid));
         }
-        let mut chars: usize = self.variables.iter().map(|value| value.reveal().chars().count()).sum();
-        if let Some(text) = &self.text {
-            let places = Places::of(text);
-            if places.highest != self.variables.len() {
-                return Err(Refused::at("template.variables", Refusal::VariableCount));
-            }
-            let lengths = |number: usize| {
-                let value = number.checked_sub(1).and_then(|index| self.variables.get(index));
-                value.map_or(0, |value| value.reveal().chars().count())
-            };
-            chars = places.fixed_chars.saturating_add(places.numbers.into_iter().map(lengths).sum());
-        }
-        if chars > MAX_TEMPLATE_CHARS {
+        if self.filled_chars()? > MAX_TEMPLATE_CHARS {
             return Err(Refused::at("template.variables", Refusal::TemplateTooLong));
         }
         Ok(())
+    }
+
+    fn check_names(&self) -> Result<(), Refused> {
+        let is_word = |word: &str, max: usize| {
+            (1..=max).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
+        let sid = self.sid.as_deref().unwrap_or("none");
+        for (field, word, max) in [
+            ("template.name", self.name.as_str(), 512),
+            ("template.sid", sid, 64),
+            ("template.language", self.language.as_str(), 16),
+        ] {
+            if !is_word(word, max) {
+                return Err(Refused::at(field, Refusal::TemplateUnknown));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the length with the values filled in, in characters; of the values alone where the text is not known.
+    fn filled_chars(&self) -> Result<usize, Refused> {
+        let lengths: Vec<usize> = self.variables.iter().map(|value| value.reveal().chars().count()).collect();
+        let Some(text) = &self.text else { return Ok(lengths.into_iter().sum()) };
+        let places = Places::of(text);
+        if places.highest != lengths.len() {
+            return Err(Refused::at("template.variables", Refusal::VariableCount));
+        }
+        let length = |number: usize| number.checked_sub(1).and_then(|index| lengths.get(index)).copied().unwrap_or(0);
+        Ok(places.fixed_chars.saturating_add(places.numbers.into_iter().map(length).sum()))
     }
 }
 

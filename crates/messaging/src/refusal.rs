@@ -58,7 +58,7 @@ pub enum Refusal {
 ///
 /// Twilio's are at <https://www.twilio.com/docs/api/errors>, Meta's at
 /// <https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes>.
-const CODES: [(Refusal, &[u32], &[u32]); 21] = [
+pub(crate) const CODES: [(Refusal, &[u32], &[u32]); 21] = [
     (Refusal::TextEmpty, &[21_619, 21_602, 14_103], &[131_008]),
     (Refusal::TextTooLong, &[21_617], &[100]),
     (Refusal::RecipientInvalid, &[21_211, 21_614, 21_217], &[131_009, 131_021]),

@@ -16,6 +16,9 @@ use crate::time::UnixTime;
 /// Largest body, in bytes: 3 MB, the largest that Meta sends.
 pub const MAX_PAYLOAD_BYTES: usize = 3_145_728;
 
+/// Most broken items told of one body; more are counted as ignored.
+pub const MAX_BROKEN: usize = 1_000;
+
 /// What one body brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
@@ -25,7 +28,7 @@ pub struct Batch {
     pub statuses: Vec<StatusUpdate>,
     /// Messages and statuses that could not be read; the others are not lost by them.
     pub broken: Vec<Broken>,
-    /// Changes and statuses of kinds that say nothing about messages.
+    /// Changes and statuses of kinds that say nothing about messages, and broken items beyond [`MAX_BROKEN`].
     pub ignored: usize,
 }
 
@@ -71,21 +74,33 @@ impl Batch {
         let value = value.get("value").unwrap_or(&Value::Null);
         let (messages, statuses) = (list(value, "messages"), list(value, "statuses"));
         if messages.is_empty() && statuses.is_empty() {
-            self.ignored = self.ignored.saturating_add(1);
+            self.note_ignored();
         }
         for (item, message) in messages.iter().enumerate() {
             match inbound(value, message) {
                 Ok(inbound) => self.inbound.push(inbound),
-                Err(error) => self.broken.push(Broken { entry, change, item, error }),
+                Err(error) => self.note_broken(Broken { entry, change, item, error }),
             }
         }
         for (item, update) in statuses.iter().enumerate() {
             match status(update) {
                 Ok(Some(update)) => self.statuses.push(update),
-                Ok(None) => self.ignored = self.ignored.saturating_add(1),
-                Err(error) => self.broken.push(Broken { entry, change, item, error }),
+                Ok(None) => self.note_ignored(),
+                Err(error) => self.note_broken(Broken { entry, change, item, error }),
             }
         }
+    }
+
+    fn note_broken(&mut self, broken: Broken) {
+        if self.broken.len() < MAX_BROKEN {
+            self.broken.push(broken);
+        } else {
+            self.note_ignored();
+        }
+    }
+
+    fn note_ignored(&mut self) {
+        self.ignored = self.ignored.saturating_add(1);
     }
 }
 

@@ -192,6 +192,12 @@ fn a_bad_message_is_refused_by_field_and_never_with_the_value() {
 }
 
 #[test]
+fn a_body_of_rubbish_is_told_of_within_a_bound() {
+    let batch = golden(&envelope(&json!({"messages": vec![0; MAX_BROKEN + 5]})));
+    assert_eq!((batch.broken.len(), batch.ignored), (MAX_BROKEN, 5));
+}
+
+#[test]
 fn a_body_that_is_no_payload_is_refused_as_a_whole() {
     let cases = [
         ("[".to_owned(), PayloadError::NotJson { line: 1, column: 1 }),

@@ -29,23 +29,37 @@ pub enum Sender {
 /// What Twilio would refuse is refused here, by field and with its code.
 pub fn write(message: &Outbound, sender: &Sender, status_callback: Option<&str>) -> Result<Params, Refused> {
     message.check(MAX_TEXT_CHARS)?;
-    let mut params = Params::new().with("To", recipient(message.to.reveal())?);
-    match sender {
-        Sender::Number(number) => {
-            let number = number.reveal();
-            let same_channel = std::mem::discriminant(number) == std::mem::discriminant(message.to.reveal());
-            let text = recipient(number).ok().filter(|_| same_channel);
-            params.push("From", text.ok_or(Refused::at("sender", Refusal::SenderInvalid))?);
-        }
-        Sender::Service(service) => {
-            let fits = (1..=64).contains(&service.len()) && service.bytes().all(|b| b.is_ascii_alphanumeric());
-            if !fits {
-                return Err(Refused::at("sender", Refusal::SenderInvalid));
+    let to = message.to.reveal();
+    let mut params = Params::new().with("To", written(to).ok_or(Refused::at("to", Refusal::RecipientInvalid))?);
+    let (name, value) = sender.field(to).ok_or(Refused::at("sender", Refusal::SenderInvalid))?;
+    params.push(name, value);
+    push_content(&mut params, &message.content)?;
+    if let Some(url) = status_callback {
+        params.push("StatusCallback", url);
+    }
+    Ok(params)
+}
+
+impl Sender {
+    /// Returns the field that names the sender, or `None` if it cannot send to this recipient.
+    fn field(&self, to: &Address) -> Option<(&'static str, String)> {
+        match self {
+            Self::Number(number) => {
+                let number = number.reveal();
+                let same_channel = std::mem::discriminant(number) == std::mem::discriminant(to);
+                Some(("From", written(number).filter(|_| same_channel)?))
             }
-            params.push("MessagingServiceSid", service.as_str());
+            Self::Service(service) => {
+                let fits = (1..=64).contains(&service.len()) && service.bytes().all(|b| b.is_ascii_alphanumeric());
+                fits.then(|| ("MessagingServiceSid", service.clone()))
+            }
         }
     }
-    match &message.content {
+}
+
+/// Appends what a message says.
+fn push_content(params: &mut Params, content: &OutboundContent) -> Result<(), Refused> {
+    match content {
         OutboundContent::Text(text) => params.push("Body", text.reveal().as_str()),
         OutboundContent::Media(media) => {
             if let Some(caption) = &media.caption {
@@ -61,10 +75,7 @@ pub fn write(message: &Outbound, sender: &Sender, status_callback: Option<&str>)
             }
         }
     }
-    if let Some(url) = status_callback {
-        params.push("StatusCallback", url);
-    }
-    Ok(params)
+    Ok(())
 }
 
 /// Reads the answer to the form above.
@@ -74,14 +85,12 @@ pub fn read_answer(http_status: u16, body: &[u8]) -> Answer {
     Answer::of(Provider::Twilio, http_status, value.get("sid").and_then(Value::as_str), code)
 }
 
-/// Returns an address as Twilio writes it.
-fn recipient(address: &Address) -> Result<String, Refused> {
+/// Returns an address as Twilio writes it, or `None` if no message can be sent there.
+fn written(address: &Address) -> Option<String> {
     match address {
-        Address::Phone(number) => Ok(number.clone()),
-        Address::WhatsApp(number) => Ok(format!("whatsapp:{number}")),
-        Address::Client(_) | Address::Sip(_) | Address::Withheld | Address::Other(_) => {
-            Err(Refused::at("to", Refusal::RecipientInvalid))
-        }
+        Address::Phone(number) => Some(number.clone()),
+        Address::WhatsApp(number) => Some(format!("whatsapp:{number}")),
+        Address::Client(_) | Address::Sip(_) | Address::Withheld | Address::Other(_) => None,
     }
 }
 
