@@ -17,7 +17,7 @@ pub enum Keyword {
 /// The keywords, in the form [`clean`] gives them.
 ///
 /// Only what cannot answer a question of the form: carriers also take "cancel", "end", "quit" and "yes", which callers
-/// say about appointments. «הסר» is the word Israeli senders have to offer (Communications Law, section 30A).
+/// say about appointments. «הסר» is the word Israeli senders offer.
 pub(super) const KEYWORDS: [(Keyword, Language, &[&str]); 4] = [
     (
         Keyword::OptOut,
@@ -66,7 +66,7 @@ pub(super) const KEYWORDS: [(Keyword, Language, &[&str]); 4] = [
             "stop please",
         ],
     ),
-    (Keyword::OptIn, Language::Hebrew, &["הצטרף", "הצטרפות", "הצטרפי", "להצטרף", "חידוש", "חדש", "חדשו", "התחל"]),
+    (Keyword::OptIn, Language::Hebrew, &["הצטרף", "הצטרפות", "הצטרפי", "להצטרף", "להצטרף שוב", "התחל"]),
     (
         Keyword::OptIn,
         Language::English,

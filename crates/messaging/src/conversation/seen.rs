@@ -8,8 +8,8 @@ use crate::id::MessageId;
 
 /// Most names remembered in one conversation; the oldest is forgotten first.
 ///
-/// Providers repeat a webhook for days at most, and a sender of 20 messages a minute takes a quarter of an hour to
-/// push one out.
+/// A webhook is mostly repeated within minutes, in which a person writes a few dozen messages. Who pushes names out on
+/// purpose gets nothing but their own messages answered twice, within the rate.
 pub const MAX_SEEN: usize = 256;
 
 /// The names of the last messages, oldest first.
