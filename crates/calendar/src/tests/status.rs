@@ -189,3 +189,36 @@ fn customers_are_called_back_in_permitted_hours_only() {
     assert_eq!(office.next_call(local("2026-11-22T14:00")), Some(local("2026-11-22T14:00")));
     assert_eq!(calendar("").next_call(local("2026-11-22T14:00")), None);
 }
+
+#[test]
+fn the_hours_of_a_special_date_are_not_cut_for_calls_or_rules_either() {
+    let text = "
+        [call_back]
+        sunday = [\"09:00-20:00\"]
+        monday = [\"09:00-20:00\"]
+        [dates]
+        2026-09-20 = [\"10:00-15:00\"]
+        2026-09-28 = [\"10:00-15:00\"]
+        [days]
+        chol_hamoed = []
+        [routing]
+        rules = [{ when = \"holiday\", then = \"voicemail\" }]
+    ";
+    let office = calendar(text);
+    // The eve of Yom Kippur, and a day between the first and the last of Sukkot.
+    assert!(office.may_call(local("2026-09-20T14:00")));
+    assert!(office.may_call(local("2026-09-28T14:00")));
+    assert_eq!(office.at(local("2026-09-28T14:00")).route, Route::Receptionist);
+    assert_eq!(office.at(local("2026-09-29T14:00")).route, Route::Voicemail);
+}
+
+#[test]
+fn changes_are_looked_for_as_far_as_400_days() {
+    let text = |date| format!("[keep]\nsabbath = false\nholidays = []\n[dates]\n{date} = [\"09:00-10:00\"]");
+    let now = local("2026-11-22T12:00");
+    let (near, far) = (calendar(&text("2027-12-26")), calendar(&text("2027-12-29")));
+    assert_eq!(shown(near.next_opening(now).unwrap()), "2027-12-26T09:00");
+    assert_eq!(shown(near.at(now).until), "2027-12-26T00:00");
+    assert_eq!(far.next_opening(now), None);
+    assert_eq!(shown(far.at(now).until), "2027-12-27T12:00");
+}
