@@ -9,9 +9,9 @@ use crate::{Holiday, Why};
 /// Candle lighting and end of rest as published: city, eve, begin, end (empty where none was published).
 ///
 /// Sources: 2019 anglo-list.com (times of Chabad), 2025 and 2026 newsru.co.il, 2014 strana.co.il (eve of Shavuot), 2024
-/// the documentation of hebcal.com. Times that a publisher has for the height of Jerusalem's or Haifa's hills, up to five
-/// minutes later, or for another custom than 20 minutes in Be'er Sheva, are left out: these are reckoned at the level of
-/// the sea.
+/// the documentation of hebcal.com. Left out are times that a publisher has for the height of Jerusalem's or Haifa's
+/// hills, up to five minutes later, or for another custom than 20 minutes in Be'er Sheva: these are reckoned at the
+/// level of the sea.
 const PUBLISHED: [(&str, &str, &str, &str); 17] = [
     ("jerusalem", "2019-12-06", "15:55", "17:15"),
     ("jerusalem", "2024-01-05", "16:08", ""),
