@@ -1,6 +1,5 @@
 //! Builds every part of the box from its configuration and owns the order in which they start and stop.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,7 +11,7 @@ use anyhow::Context as _;
 use protocol::next_epoch;
 use receptionist::{Form, FormError};
 use speech::RecognizeRequest;
-use store::{Batch, OpenReport, Recordings, Spendings, Store, StoreConfig};
+use store::{Batch, OpenReport, Order, Query, Recordings, SpendingRow, Spendings, Store, StoreConfig};
 use telephony::{AuthKey, Verifier};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
@@ -172,8 +171,8 @@ impl App {
         health.set(Part::CarrierRest, rest);
         let voice = Voice::start(&config, engines, &health);
         voice.keep_prompts(&form.fixed_sentences());
-        let spent = spent_today(&archive, clock);
-        let station = Station::new(&config, voice.prompts(), clock, &health, &spent);
+        let spent = spent_before(&archive);
+        let station = Station::new(&config, voice.prompts(), clock, &health, spent);
         let greetings = Greetings::new(config.store.path.join("tts"));
         let (mailbox, requests) = Mailbox::new();
         let calls = config.limits.calls.get();
@@ -334,11 +333,12 @@ fn open_archive(config: &Config, clock: Clock, health: &Arc<Health>) -> (Archive
     }
 }
 
-/// Returns what runs before this one spent on the cloud today, so that a restart is no way around the budget.
-fn spent_today(archive: &Archive, clock: Clock) -> BTreeMap<String, u64> {
-    let day = u64::from(weather::day_of(clock));
-    let row = archive.store().and_then(|store| store.get::<Spendings>(&day).ok().flatten());
-    row.unwrap_or_default().micros
+/// Returns what runs before this one spent on the cloud, so that a restart is no way around the budget.
+fn spent_before(archive: &Archive) -> weather::Spendings {
+    let newest = Query::<Spendings>::all().order(Order::Descending).limit(weather::DAYS);
+    let rows = archive.store().and_then(|store| store.query(&newest).ok()).unwrap_or_default();
+    let day = |(day, row): (u64, SpendingRow)| Some((u32::try_from(day).ok()?, row.micros));
+    rows.into_iter().filter_map(day).collect()
 }
 
 /// Ends the calls that a run before left open, and tells of what became of the database.

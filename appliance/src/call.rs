@@ -45,6 +45,8 @@ const RESULTS: usize = 1_024;
 const SEND_PATIENCE: Duration = Duration::from_secs(5);
 /// Longest silence of the carrier in a running stream; frames come every 20 ms, so after that the socket is dead.
 const FRAME_PATIENCE: Duration = Duration::from_secs(20);
+/// Longest wait for what requests cost that were given up at the end of a call.
+const COST_PATIENCE: Duration = Duration::from_millis(200);
 /// Longest wait for the last rows of a call to reach the disk.
 const KEEP_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -143,8 +145,9 @@ where
             }
         }
     }
-    // Nobody listens to the engines any more, and the carrier is let go before the disk is waited for.
-    drop(from_engines);
+    line.give_up_requests();
+    line.take_last_costs(&mut from_engines).await;
+    // The carrier is let go before the disk is waited for.
     line.let_go();
     // The carrier closes its end by itself when it is gone already.
     drop(timeout(SEND_PATIENCE, carrier.close()).await);
@@ -380,11 +383,15 @@ impl Line {
         batch.put::<Spendings>(&u64::from(day), &SpendingRow { micros })
     }
 
-    /// Stops what still works for the call, and says how it goes on.
-    fn let_go(&mut self) {
+    /// Stops what still works for the call.
+    fn give_up_requests(&mut self) {
         self.recognitions.clear();
         self.reply = None;
         self.utterances.clear();
+    }
+
+    /// Says how the call goes on.
+    fn let_go(&self) {
         self.parts.switchboard.end(&self.caller.call, self.book.ending(), self.book.language());
     }
 

@@ -64,8 +64,8 @@ pub struct Metrics {
     pub outbox_lost: Family<StreamLabel, Gauge>,
     /// Requests to engines, by stage, engine and what became of them: `worked`, `abandoned`, or the kind of failure.
     pub engine_requests: Family<EngineLabels, Counter>,
-    /// Whether an engine is not asked for now, by stage and engine.
-    pub engine_closed: Family<EngineLabel, Gauge>,
+    /// Whether an engine's breaker is open, so that it is not asked for now, by stage and engine.
+    pub engine_open: Family<EngineLabel, Gauge>,
     /// Dollars spent since the start, by engine.
     pub spent_dollars: Family<SpenderLabel, Counter<f64, AtomicU64>>,
     /// Dollars a call cost.
@@ -165,7 +165,7 @@ impl Metrics {
             outbox_bytes: Family::default(),
             outbox_lost: Family::default(),
             engine_requests: Family::default(),
-            engine_closed: Family::default(),
+            engine_open: Family::default(),
             spent_dollars: Family::default(),
             call_dollars: Histogram::new(DOLLAR_BUCKETS),
             prompts_rendered: Gauge::default(),
@@ -193,7 +193,7 @@ impl Metrics {
         registry.register("outbox_bytes", "Bytes of such events on the disk", metrics.outbox_bytes.clone());
         registry.register("outbox_lost", "Events lost before they were sent", metrics.outbox_lost.clone());
         registry.register("engine_requests", "Requests to engines", metrics.engine_requests.clone());
-        registry.register("engine_closed", "Whether an engine is not asked for now", metrics.engine_closed.clone());
+        registry.register("engine_open", "Whether an engine's breaker is open", metrics.engine_open.clone());
         registry.register("spent_dollars", "Dollars spent on the cloud", metrics.spent_dollars.clone());
         registry.register("call_dollars", "Dollars a call cost", metrics.call_dollars.clone());
         registry.register("prompts_rendered", "Whether fixed sentences are rendered", metrics.prompts_rendered.clone());
@@ -223,10 +223,10 @@ impl Metrics {
         self.engine_requests.get_or_create(&labels).inc();
     }
 
-    /// Notes whether an engine is asked for.
-    pub fn breaker(&self, stage: Stage, engine: &str, is_closed: bool) {
+    /// Notes whether an engine's breaker is open.
+    pub fn breaker(&self, stage: Stage, engine: &str, is_open: bool) {
         let label = EngineLabel { stage: stage.to_string(), engine: engine.to_owned() };
-        self.engine_closed.get_or_create(&label).set(i64::from(is_closed));
+        self.engine_open.get_or_create(&label).set(i64::from(is_open));
     }
 
     /// Counts what was spent, in micro-dollars.

@@ -37,6 +37,8 @@ pub(crate) const LOCAL: &str = EngineName::Local.as_str();
 /// What a deadline is shortened by: two frames, in which this device takes over and is heard. So the caller's wait is what
 /// the configuration says.
 const MARGIN: Duration = Duration::from_millis(40);
+/// Days of spending that are looked at when the program starts.
+pub(crate) const DAYS: usize = 8;
 /// Milliseconds in a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -50,30 +52,18 @@ pub struct Station {
     order: BTreeMap<Stage, Vec<String>>,
     prompts: Option<Arc<PromptCache>>,
     prices: Prices,
-    spending: Mutex<Spending>,
+    spendings: Mutex<Spendings>,
     clock: Clock,
     /// Whether nothing may be asked of metered providers at all.
     is_free_only: bool,
+    /// What a day may cost.
+    budget: Micros,
     /// Told when something was learned of a provider.
     news: Notify,
 }
 
-/// What was spent on one day, by engine, in micro-dollars, runs before this one included.
-#[derive(Debug)]
-struct Spending {
-    day: u32,
-    micros: BTreeMap<String, u64>,
-}
-
-impl Spending {
-    fn add(&mut self, day: u32, engine: &str, micros: u64) {
-        if self.day != day {
-            *self = Self { day, micros: BTreeMap::new() };
-        }
-        let spent = self.micros.entry(engine.to_owned()).or_default();
-        *spent = spent.saturating_add(micros);
-    }
-}
+/// What was spent, by day and engine, in micro-dollars, runs before this one included.
+pub(crate) type Spendings = BTreeMap<u32, BTreeMap<String, u64>>;
 
 impl std::fmt::Debug for Station {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -83,22 +73,23 @@ impl std::fmt::Debug for Station {
 
 impl Station {
     /// Makes the engines for which there are credentials and notes in `health` which those are. `spent` is what runs before
-    /// this one spent today, by engine.
+    /// this one spent, by day: a device without a clock battery may come up in a day before, and find today again later.
     pub fn new(
         config: &Config,
         prompts: Option<Arc<PromptCache>>,
         clock: Clock,
         health: &Health,
-        spent: &BTreeMap<String, u64>,
+        spent: Spendings,
     ) -> Self {
         let engines = Engines::of_config(config, health);
         let policy = policy(config, &engines);
         let names = |stage: &StagePolicy| stage.engines.iter().map(|engine| engine.name.clone()).collect();
         let order = policy.stages.iter().map(|(stage, policy)| (*stage, names(policy))).collect();
         let mut core = Weather::new(policy);
-        let day = day_of(clock);
-        for (engine, micros) in spent {
-            core.charge(day, engine, Micros(*micros));
+        for (day, engines) in &spent {
+            for (engine, micros) in engines {
+                core.charge(*day, engine, Micros(*micros));
+            }
         }
         let now = clock.now();
         let links = engines.providers.keys().map(|name| (*name, Connectivity::new(now))).collect();
@@ -109,9 +100,10 @@ impl Station {
             order,
             prompts,
             prices: config.weather.prices.clone(),
-            spending: Mutex::new(Spending { day, micros: spent.clone() }),
+            spendings: Mutex::new(spent),
             clock,
             is_free_only: config.weather.budget_per_day.micros() == 0,
+            budget: Micros(config.weather.budget_per_day.micros()),
             news: Notify::new(),
         }
     }
@@ -176,15 +168,17 @@ impl Station {
     pub(crate) fn charge(&self, parts: &Parts, engine: &str, cost: Micros) {
         let day = day_of(self.clock);
         self.core().charge(day, engine, cost);
-        self.spending().add(day, engine, cost.0);
+        let mut spendings = self.spendings();
+        let spent = spendings.entry(day).or_default().entry(engine.to_owned()).or_default();
+        *spent = spent.saturating_add(cost.0);
+        drop(spendings);
         parts.metrics.spent(engine, cost.0);
     }
 
     /// Returns the day (UTC, counted from 1970) and what was spent on it, by engine, in micro-dollars.
     pub(crate) fn spent_today(&self) -> (u32, BTreeMap<String, u64>) {
         let day = day_of(self.clock);
-        let spending = self.spending();
-        (day, if spending.day == day { spending.micros.clone() } else { BTreeMap::new() })
+        (day, self.spendings().get(&day).cloned().unwrap_or_default())
     }
 
     /// Carries what is known of the links into the core, and from there to `/readyz` and `/metrics`.
@@ -194,15 +188,27 @@ impl Station {
             core.set_online(provider, link.online());
         }
         let states = core.states(self.clock.now());
+        let is_spent = core.spent(day_of(self.clock)) >= self.budget;
         drop(core);
         for state in &states {
             parts.metrics.breaker(state.stage, &state.engine, state.breaker != BreakerState::Closed);
             let part = Part::CLOUD.into_iter().find(|part| part.engine() == (state.stage, state.engine.as_str()));
             if let Some(part) = part {
-                parts.health.set(part, part_state(state));
+                parts.health.set(part, self.part_state(state, is_spent));
             }
         }
-        self.news.notify_one();
+        self.news.notify_waiters();
+    }
+
+    fn part_state(&self, state: &EngineState, is_spent: bool) -> PartState {
+        let is_metered = self.engines.providers.get(state.engine.as_str()).is_some_and(|provider| provider.metered);
+        if is_metered && self.is_free_only {
+            PartState::disabled("weather.budget_per_day is 0")
+        } else if is_metered && is_spent {
+            PartState::degraded("the day's budget is used up; this device serves until midnight (UTC)")
+        } else {
+            part_state(state)
+        }
     }
 
     fn core(&self) -> MutexGuard<'_, Weather> {
@@ -210,8 +216,8 @@ impl Station {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn spending(&self) -> MutexGuard<'_, Spending> {
-        self.spending.lock().unwrap_or_else(PoisonError::into_inner)
+    fn spendings(&self) -> MutexGuard<'_, Spendings> {
+        self.spendings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn links(&self) -> MutexGuard<'_, BTreeMap<&'static str, Connectivity>> {
@@ -224,6 +230,7 @@ fn log_failure(stage: Stage, engine: &str, error: &CloudError) {
     tracing::info!(%stage, engine, error = error as &dyn std::error::Error, "cloud engine failed");
 }
 
+/// Returns how an engine of the cloud is, for people.
 fn part_state(state: &EngineState) -> PartState {
     let last = state.last_failure.map_or_else(|| "nothing known".to_owned(), |kind| kind.to_string());
     match (&state.online, &state.breaker) {

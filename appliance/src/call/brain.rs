@@ -87,7 +87,14 @@ impl Brain {
             return Reply::default();
         }
         let steps = match thought {
-            Thought::Text(piece) => self.assistant.text(&self.receptionist, &piece),
+            Thought::Text(piece) => {
+                let mut steps = self.assistant.text(&self.receptionist, piece.reveal());
+                // Of a model that was stopped nothing more is wanted.
+                if !self.assistant.wants_more() {
+                    steps.extend(self.assistant.end(&mut self.receptionist));
+                }
+                steps
+            }
             Thought::Call(ToolCall { id, name, arguments }) => {
                 let call = online::ToolCall { id, name, arguments };
                 self.assistant.call(&mut self.receptionist, call)

@@ -1,19 +1,25 @@
 //! What the call asks of engines, and what comes of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloud::Usage;
 use cloud::openai::ChatRequest;
 use conversation::{Confidence, Failure, Input, Request, Stage};
 use speech::{RecognizeRequest, SynthesizeRequest};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use units::{SampleCount, TurnId, UtteranceId};
-use weather::{Decision, FailureKind, Plan, Stage as Engines};
+use weather::{Decision, FailureKind, Plan, Role, Stage as Engines};
 
 use super::brain::{self, Reply};
 use super::utterances::Step;
-use super::{FromEngine, Line};
-use crate::weather::{Entry, Hearing, Thought, Told, hear, run, speak, think};
+use super::{COST_PATIENCE, FromEngine, Line};
+use crate::weather::{Entry, Hearing, Source, Thought, Told, hear, run, speak, think};
+
+/// With less time than this nobody is asked again: the fastest models take longer to a sentence.
+const SHORTEST_REPLY: Duration = Duration::from_millis(300);
 
 impl Line {
     /// Takes what an engine came to.
@@ -42,7 +48,7 @@ impl Line {
             Engines::Recognize,
             plan,
             usage,
-            move |engine| hear(&parts, engine, &request),
+            move |engine, _role| hear(&parts, engine, &request),
             // A call that is over, or has fallen behind for good, is told no more.
             move |told| drop(results.try_send(FromEngine::Heard { turn, attempt, told })),
         );
@@ -57,13 +63,12 @@ impl Line {
                 self.input(Input::Transcript { turn, attempt, stage, text, language: None, confidence });
             }
             Told::Item(Hearing::Final(recognition)) => {
-                self.recognitions.retain(|(t, a, _)| (*t, *a) != (turn, attempt));
                 let confidence = confidence(recognition.mean_log_probability);
                 let language = Some(recognition.language);
                 let (stage, text) = (Stage::Final, recognition.text);
                 self.input(Input::Transcript { turn, attempt, stage, text, language, confidence });
             }
-            Told::Done => {}
+            Told::Done => self.recognitions.retain(|(t, a, _)| (*t, *a) != (turn, attempt)),
             Told::Failed(failure) => {
                 self.recognitions.retain(|(t, a, _)| (*t, *a) != (turn, attempt));
                 self.pending.push_back(Input::RecognizeFailed { turn, attempt, why: why(failure.kind) });
@@ -123,8 +128,6 @@ impl Line {
     }
 
     fn ask(&mut self, turn: TurnId, request: Arc<ChatRequest>) {
-        let usage = brain::likely_usage(&request);
-        let plan = self.parts.station.plan(Engines::Reply, turn, &self.weather, &usage);
         // A second round of the same turn has what the first one left.
         let now = self.parts.clock.now();
         let asked = match self.asked {
@@ -132,14 +135,19 @@ impl Line {
             Some(_) | None => now,
         };
         self.asked = Some((turn, asked));
-        let limit = self.parts.config.weather.reply.deadline;
-        let plan = plan.within(limit.saturating_sub(now.saturating_sub(asked)));
+        let left = self.parts.config.weather.reply.deadline.saturating_sub(now.saturating_sub(asked));
+        if left < SHORTEST_REPLY {
+            let reply = self.brain.thought(turn, Thought::Alone);
+            return self.act_on(turn, reply);
+        }
+        let usage = brain::likely_usage(&request);
+        let plan = self.parts.station.plan(Engines::Reply, turn, &self.weather, &usage).within(left);
         let (parts, results) = (Arc::clone(&self.parts), self.results.clone());
         let guard = self.race(
             Engines::Reply,
             plan,
             usage,
-            move |engine| think(&parts, engine, &request),
+            move |engine, _role| think(&parts, engine, &request),
             move |told| drop(results.try_send(FromEngine::Thought { turn, told })),
         );
         self.reply = Some((turn, guard));
@@ -158,7 +166,7 @@ impl Line {
             Engines::Synthesize,
             plan,
             usage,
-            move |engine| speak(&parts, engine, &request),
+            move |engine, role| speak(&parts, engine, role, &request),
             move |told| drop(results.try_send(FromEngine::Spoken { utterance: id, attempt, told })),
         );
         if let Some(utterance) = self.utterances.get_mut(id) {
@@ -207,13 +215,36 @@ impl Line {
         }
     }
 
+    /// Takes what requests cost that ended with the call; nothing else of them matters any more.
+    pub(super) async fn take_last_costs(&mut self, results: &mut mpsc::Receiver<FromEngine>) {
+        // The channel ends with the last request that still holds a sender.
+        self.results = mpsc::channel(1).0;
+        let taking = async {
+            while let Some(result) = results.recv().await {
+                match result {
+                    FromEngine::Heard { told: Told::Spent(cost), .. }
+                    | FromEngine::Thought { told: Told::Spent(cost), .. }
+                    | FromEngine::Spoken { told: Told::Spent(cost), .. } => {
+                        self.cost_micros = self.cost_micros.saturating_add(cost.0);
+                    }
+                    FromEngine::Heard { told: Told::Decided(decision), .. }
+                    | FromEngine::Thought { told: Told::Decided(decision), .. }
+                    | FromEngine::Spoken { told: Told::Decided(decision), .. } => self.decided(&decision),
+                    FromEngine::Heard { .. } | FromEngine::Thought { .. } | FromEngine::Spoken { .. } => {}
+                }
+            }
+        };
+        // A request in the shadow may go on for longer; it is not the call's.
+        drop(timeout(COST_PATIENCE, taking).await);
+    }
+
     /// Sends a request on its way. It ends when the guard is dropped, or by itself.
     fn race<T: Send + 'static>(
         &self,
         stage: Engines,
         plan: Plan,
         usage: Usage,
-        start: impl FnMut(&str) -> crate::weather::Source<T> + Send + 'static,
+        start: impl FnMut(&str, Role) -> Source<T> + Send + 'static,
         tell: impl FnMut(Told<T>) + Send + 'static,
     ) -> DropGuard {
         let cancelled = CancellationToken::new();

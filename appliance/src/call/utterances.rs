@@ -99,7 +99,9 @@ impl Utterances {
         for utterance in &mut self.list {
             let Some(engine) = utterance.engine.clone() else { break };
             if !utterance.is_through {
-                if voice.as_ref().is_some_and(|voice| rank(&engine) < rank(voice)) {
+                // Once: where the engines would have it so again, a sentence in another voice is better than none.
+                let goes_back = voice.as_ref().is_some_and(|voice| rank(&engine) < rank(voice));
+                if goes_back && utterance.attempt == 0 {
                     utterance.engine = None;
                     utterance.held.clear();
                     utterance.is_done = false;

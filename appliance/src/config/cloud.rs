@@ -154,7 +154,7 @@ fn find(
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Weather {
-    /// What the cloud may cost a day (UTC), in US dollars. Default 5. With 0 nothing is ever asked of it.
+    /// What OpenAI and Google may cost a day (UTC), in US dollars. Default 5. With 0 nothing is ever asked of them.
     pub budget_per_day: Dollars,
     /// Hearing.
     pub recognize: Recognize,
@@ -319,6 +319,14 @@ impl Weather {
             ("weather.reply.deadline", self.reply.deadline, self.reply.total, patience.filler),
             ("weather.synthesize.deadline", self.synthesize.deadline, self.synthesize.total, patience.synthesis),
         ];
+        let lists = [
+            ("weather.recognize.engines", &self.recognize.engines),
+            ("weather.reply.engines", &self.reply.engines),
+            ("weather.synthesize.engines", &self.synthesize.engines),
+        ];
+        if let Some((field, _)) = lists.iter().find(|(_, engines)| engines.last() != Some(&EngineName::Local)) {
+            return Err((field, "expected \"local\" at the end, who serves when nobody else does".to_owned()));
+        }
         for (field, deadline, total, limit) in times {
             if deadline.is_zero() || deadline >= limit {
                 return Err((field, format!("expected more than 0s and less than {limit:?}, the call's own patience")));
@@ -400,6 +408,7 @@ mod tests {
             ("[weather.recognize]\ndeadline = '0s'\n", "weather.recognize.deadline"),
             ("[weather.synthesize]\ndeadline = '800ms'\ntotal = '700ms'\n", "weather.synthesize.deadline"),
             ("[weather]\nbudget_per_day = -1.0\n", "weather.budget_per_day"),
+            ("[weather.reply]\nengines = ['openai']\n", "weather.reply.engines"),
             ("[weather.reply]\nengines = ['clippy']\n", "weather.reply.engines[0]"),
             ("[office]\ntimezone = 'Asia/Atlantis'\n", "office.timezone"),
         ] {

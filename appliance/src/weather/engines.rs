@@ -144,8 +144,9 @@ impl Engines {
         self.hears.insert(name, Arc::new(Hears::OpenAi(transcriber)));
         self.thinks.insert(name, Arc::new(Chat::new(http.clone(), settings.clone(), openai.chat_model.clone())));
         let (model, voice) = (openai.speech_model.clone(), openai.speech_voice.clone());
-        let speech = Speech::new(http.clone(), settings.clone(), model, voice.clone());
-        self.speaks.insert(name, Arc::new(Speaks::OpenAi { speech, name: voice }));
+        let spoken = format!("{model}/{voice}");
+        let speech = Speech::new(http.clone(), settings.clone(), model, voice);
+        self.speaks.insert(name, Arc::new(Speaks::OpenAi { speech, name: spoken }));
         let (host, port) = place(&openai.base_url);
         let probe = Probe::OpenAi(http.clone(), settings);
         self.providers.insert(name, Provider { probe, host, port, metered: true });
@@ -231,16 +232,21 @@ fn place(url: &str) -> (String, u16) {
 
 /// Returns what a request cost.
 pub(crate) fn price(prices: &Prices, engine: &str, usage: &Usage) -> Micros {
-    let minutes = as_float(usage.audio_ms) / 60_000.0;
-    let tokens = |count: u64, price: f64| as_float(count) * price / 1e6;
+    let millions = |count: u64, price: f64| as_float(count) * price / 1e6;
+    let minutes = |price: f64| as_float(usage.audio_ms) / 60_000.0 * price;
+    // Each kind of work has one measure: what is spoken is paid by the character, what is heard by the minute, though
+    // providers tell more about both.
+    let is_spoken = usage.characters > 0;
+    let is_heard = usage.audio_ms > 0;
     let dollars = match engine {
+        "openai" if is_spoken => millions(usage.characters, prices.openai_characters),
+        "openai" if is_heard => minutes(prices.openai_audio_minute),
         "openai" => {
-            minutes * prices.openai_audio_minute
-                + tokens(usage.input_tokens, prices.openai_input_tokens)
-                + tokens(usage.output_tokens, prices.openai_output_tokens)
-                + tokens(usage.characters, prices.openai_characters)
+            millions(usage.input_tokens, prices.openai_input_tokens)
+                + millions(usage.output_tokens, prices.openai_output_tokens)
         }
-        "google" => minutes * prices.google_audio_minute + tokens(usage.characters, prices.google_characters),
+        "google" if is_spoken => millions(usage.characters, prices.google_characters),
+        "google" => minutes(prices.google_audio_minute),
         _ => 0.0,
     };
     #[expect(
@@ -268,9 +274,10 @@ mod tests {
     #[test]
     fn a_request_costs_what_the_price_list_says_rounded_up() {
         let prices = Prices::default();
-        let sentence = Usage { characters: 50, ..Usage::default() };
+        // What is spoken has a length too, and what is heard tokens.
+        let sentence = Usage { characters: 50, audio_ms: 3_250, ..Usage::default() };
         assert_eq!(price(&prices, "google", &sentence), Micros(800));
-        let turn = Usage { audio_ms: 4_000, ..Usage::default() };
+        let turn = Usage { audio_ms: 4_000, input_tokens: 40, output_tokens: 10, ..Usage::default() };
         assert_eq!(price(&prices, "openai", &turn), Micros(200));
         let reply = Usage { input_tokens: 1_000, output_tokens: 100, ..Usage::default() };
         assert_eq!(price(&prices, "openai", &reply), Micros(560));

@@ -9,7 +9,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use weather::{Decision, Failure, FailureKind, Micros, Plan, Race, RaceInput, RaceOutput, Role, Stage};
+use weather::{Decision, Failure, FailureKind, Micros, Outcome, Plan, Race, RaceInput, RaceOutput, Role, Stage};
 
 use crate::app::Parts;
 
@@ -27,6 +27,8 @@ pub(crate) enum Made<T> {
     Useful(T),
     /// What the request cost.
     Spent(Micros),
+    /// What comes was kept from before, and says nothing about the engine.
+    Kept,
     /// The end.
     Done,
     /// The end, before its time.
@@ -88,7 +90,7 @@ pub(crate) async fn run<T: Send + 'static>(
     parts: Arc<Parts>,
     entry: Entry,
     cancelled: CancellationToken,
-    start: impl FnMut(&str) -> Source<T> + Send,
+    start: impl FnMut(&str, Role) -> Source<T> + Send,
     tell: impl FnMut(Told<T>) + Send,
 ) {
     let began = parts.clock.now();
@@ -98,7 +100,7 @@ pub(crate) async fn run<T: Send + 'static>(
         estimate: entry.estimate,
         race,
         start,
-        tell,
+        tell: Some(tell),
         sources: SelectAll::new(),
         engines: BTreeMap::new(),
         serving: None,
@@ -119,6 +121,9 @@ pub(crate) async fn run<T: Send + 'static>(
                 is_cancelled = true;
                 runner.over = true;
                 runner.input(RaceInput::Cancelled);
+                runner.act();
+                // What goes on in the shadow is nobody's any more.
+                runner.tell = None;
             }
             Some((engine, made)) = runner.sources.next(), if !runner.sources.is_empty() => runner.take(engine, made),
             () = sleep_until(wake) => {
@@ -135,7 +140,8 @@ struct Runner<T, S, O> {
     estimate: Box<dyn Fn(&str) -> Micros + Send>,
     race: Race,
     start: S,
-    tell: O,
+    /// None once nobody wants to know any more.
+    tell: Option<O>,
     sources: SelectAll<BoxStream<'static, (String, Made<T>)>>,
     engines: BTreeMap<String, Engine<T>>,
     serving: Option<String>,
@@ -151,12 +157,13 @@ struct Engine<T> {
     held: Vec<T>,
     is_done: bool,
     is_charged: bool,
+    is_kept: bool,
 }
 
 impl<T, S, O> Runner<T, S, O>
 where
     T: Send + 'static,
-    S: FnMut(&str) -> Source<T>,
+    S: FnMut(&str, Role) -> Source<T>,
     O: FnMut(Told<T>),
 {
     fn now(&self) -> Duration {
@@ -170,7 +177,14 @@ where
 
     fn tell(&mut self, told: Told<T>) {
         if !self.over {
-            (self.tell)(told);
+            self.tell_anyway(told);
+        }
+    }
+
+    /// Tells also when all has been said already: what it cost, and what the log is to have.
+    fn tell_anyway(&mut self, told: Told<T>) {
+        if let Some(tell) = &mut self.tell {
+            tell(told);
         }
     }
 
@@ -186,9 +200,11 @@ where
                 }
                 RaceOutput::Stop { engine } => self.stop(&engine, FailureKind::TimedOut),
                 RaceOutput::Report { engine, outcome } => {
+                    let is_kept = self.engines.get(&engine).is_some_and(|engine| engine.is_kept);
+                    let outcome = if is_kept { Outcome::Unused } else { outcome };
                     self.parts.station.report(&self.parts, self.stage, &engine, &outcome);
                 }
-                RaceOutput::Settled(decision) => self.tell(Told::Decided(decision)),
+                RaceOutput::Settled(decision) => self.tell_anyway(Told::Decided(decision)),
                 RaceOutput::Failed { failure } => {
                     self.tell(Told::Failed(failure));
                     self.over = true;
@@ -201,9 +217,10 @@ where
         let stop = CancellationToken::new();
         let ended = stop.clone().cancelled_owned();
         let label = name.clone();
-        let outputs = (self.start)(&name).map(move |made| (label.clone(), made)).take_until(ended);
+        let outputs = (self.start)(&name, role).map(move |made| (label.clone(), made)).take_until(ended);
         self.sources.push(outputs.boxed());
-        self.engines.insert(name, Engine { role, stop, held: Vec::new(), is_done: false, is_charged: false });
+        self.engines
+            .insert(name, Engine { role, stop, held: Vec::new(), is_done: false, is_charged: false, is_kept: false });
     }
 
     fn serve(&mut self, name: String) {
@@ -241,7 +258,7 @@ where
             self.parts.station.charge(&self.parts, name, cost);
             // A shadow's cost is the box's, not the call's.
             if self.engines.get(name).is_none_or(|engine| engine.role != Role::Shadow) {
-                (self.tell)(Told::Spent(cost));
+                self.tell_anyway(Told::Spent(cost));
             }
         }
     }
@@ -269,6 +286,9 @@ where
             Made::Spent(cost) => {
                 engine.is_charged = true;
                 self.spend(&name, cost);
+            }
+            Made::Kept => {
+                (engine.is_kept, engine.is_charged) = (true, true);
             }
             Made::Done => {
                 engine.is_done = true;

@@ -10,7 +10,7 @@ use receptionist::{FieldKind, Form};
 use speech::{Heard, Job, Recognition, RecognizeError, RecognizeRequest, SynthesizeError, SynthesizeRequest};
 use tokio::sync::mpsc;
 use units::Pii;
-use weather::{Failure, FailureKind, Stage};
+use weather::{Failure, FailureKind, Role, Stage};
 
 use super::engines::{Hears, price};
 use super::race::{Made, Source, received, source};
@@ -37,7 +37,7 @@ pub(crate) enum Hearing {
 #[derive(Debug)]
 pub(crate) enum Thought {
     /// A piece of what to say.
-    Text(String),
+    Text(Pii<String>),
     /// A tool to be used.
     Call(ToolCall),
     /// The offline receptionist is to reply, which is done where the call is.
@@ -162,7 +162,7 @@ fn note_local(
 }
 
 /// Speaks.
-pub(crate) fn speak(parts: &Arc<Parts>, engine: &str, request: &SynthesizeRequest) -> Source<Vec<u8>> {
+pub(crate) fn speak(parts: &Arc<Parts>, engine: &str, role: Role, request: &SynthesizeRequest) -> Source<Vec<u8>> {
     if engine == LOCAL {
         return speak_here(parts, request.clone());
     }
@@ -171,8 +171,10 @@ pub(crate) fn speak(parts: &Arc<Parts>, engine: &str, request: &SynthesizeReques
     };
     let voice = speaks.voice(request.language);
     let cache = parts.station.prompts.clone();
-    if let Some(mulaw) = cache.as_ref().and_then(|cache| cache.find(&voice, request)) {
-        return stream::iter([Made::Useful(mulaw), Made::Done]).boxed();
+    // One that is to show that it works is really asked.
+    let kept = cache.as_ref().filter(|_| role != Role::Shadow).and_then(|cache| cache.find(&voice, request));
+    if let Some(mulaw) = kept {
+        return stream::iter([Made::Kept, Made::Useful(mulaw), Made::Done]).boxed();
     }
     let (name, speaks, parts, request) = (*name, Arc::clone(speaks), Arc::clone(parts), request.clone());
     source(move |outputs| async move {
@@ -244,9 +246,14 @@ pub(crate) fn think(parts: &Arc<Parts>, engine: &str, request: &Arc<ChatRequest>
                     while let Some(sentence) = sentences.poll() {
                         is_whole |= !sentence.trim().is_empty();
                     }
-                    if is_whole { Made::Useful(Thought::Text(piece)) } else { Made::Part(Thought::Text(piece)) }
+                    if is_whole {
+                        Made::Useful(Thought::Text(Pii::new(piece)))
+                    } else {
+                        Made::Part(Thought::Text(Pii::new(piece)))
+                    }
                 }
-                ChatEvent::Call(call) => Made::Useful(Thought::Call(call)),
+                // Nobody hears a call: a reply of nothing but calls is useful at its end.
+                ChatEvent::Call(call) => Made::Part(Thought::Call(call)),
             };
             is_lost |= outputs.try_send(made).is_err();
         };

@@ -43,6 +43,7 @@ async fn watch_one(parts: &Parts, name: &'static str) {
             let wait = wake.saturating_sub(now).clamp(Duration::from_millis(50), Duration::from_mins(1));
             tokio::select! {
                 () = parts.shutdown.cancelled() => return,
+                () = station.news.notified() => {}
                 () = sleep(wait) => {}
             }
             continue;

@@ -86,13 +86,8 @@ impl CallWeather {
 
     fn note_voices(&mut self, decision: &Decision) {
         let served = decision.served.as_deref();
-        let mut changed = false;
         for failed in decision.failed.iter().filter(|failed| served != Some(failed.engine.as_str())) {
             self.voice_failed(&failed.engine);
-            changed = true;
-        }
-        if let Some(served) = served.filter(|_| changed) {
-            self.has_spoken(served);
         }
     }
 }

@@ -77,9 +77,10 @@ impl FailureKind {
         matches!(self, Self::Unauthorized | Self::Forbidden | Self::Clock)
     }
 
-    /// Returns whether it says something about the engine's health: a request of ours that was wrong does not.
+    /// Returns whether it says something about the engine's health: one request that a filter refused does not. A request that
+    /// was wrong does: a model that is gone is found invalid each time.
     pub(crate) const fn counts(self) -> bool {
-        !matches!(self, Self::Invalid | Self::Filtered | Self::Busy)
+        !matches!(self, Self::Filtered | Self::Busy)
     }
 
     /// Returns whether it is worth asking another provider at once.

@@ -18,7 +18,7 @@
 //! ```
 //!
 //! **Invariant:** while an engine of this device is there, nobody waits longer for the cloud than one deadline in a request,
-//! and for no engine of the cloud again in the same turn.
+//! and for no engine of the cloud again in the same turn, but for a third of its deadline for the voice of the call.
 //! **Invariant:** an engine that has failed too often, or that this caller waited for in vain, must show in the shadow, at
 //! nobody's cost, that it works before anybody waits for it again.
 //! **Invariant:** each engine of a plan is reported exactly once, so that every place taken is given back.

@@ -84,6 +84,26 @@ async fn a_provider_that_says_nothing_is_waited_for_once_and_this_device_goes_on
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_recognizer_that_says_nothing_leaves_the_voice_as_it_is_and_stands_in_the_log() {
+    let cloud = Cloud::start(config()).await.unwrap();
+    cloud.set(Service::Transcribe, Behaviour::faulty(Fault::StallAfterHeaders));
+    let options = BoxOptions::understanding(&book())
+        .under(&cloud)
+        .configured(|config| config.weather.recognize.deadline = Duration::from_millis(600));
+    let target = TestBox::start(options).await.unwrap();
+    let (record, report) = whole_call(&target).await;
+    assert_eq!(record.outcome, CallOutcome::Completed, "{report:?}");
+    let decisions = decisions(&target, &record.call).await;
+    let timed_out = |it: &&Decision| it.failed.iter().any(|failed| failed.kind == FailureKind::TimedOut);
+    let waits: Vec<&Decision> = decisions.iter().filter(timed_out).collect();
+    assert!(waits.len() == 1 && waits[0].served.as_deref() == Some("local"), "{decisions:?}");
+    let voices = decisions.iter().filter(|it| it.stage == Stage::Synthesize).map(|it| it.served.as_deref());
+    assert!(voices.clone().count() >= 4 && voices.clone().all(|voice| voice == Some("google")), "{decisions:?}");
+    target.stop().await.unwrap();
+    cloud.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cloud_that_dies_between_two_turns_costs_the_caller_nothing_but_the_voice() {
     let cloud = Cloud::start(config()).await.unwrap();
     let target = TestBox::start(listening_here(&cloud)).await.unwrap();
@@ -101,6 +121,14 @@ async fn a_cloud_that_dies_between_two_turns_costs_the_caller_nothing_but_the_vo
         turns.iter().filter(|turn| turn.turn.0 > 0).map(|turn| turn.weather.reply.as_deref()).collect();
     assert_eq!(replied.first(), Some(&Some("openai")), "{replied:?}");
     assert_eq!(replied.last(), Some(&Some("receptionist")), "{replied:?}");
+    let voices: Vec<String> = decisions(&target, &record.call)
+        .await
+        .into_iter()
+        .filter(|it| it.stage == Stage::Synthesize)
+        .filter_map(|it| it.served)
+        .collect();
+    let changes = voices.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(changes <= 1 && voices.first().is_some_and(|voice| voice == "google"), "{voices:?}");
     assert!(target.forms(&record.call).unwrap().remove(0).complete);
     super::calls::check_log(&target, &record.call, "cloud-dies").await;
     target.stop().await.unwrap();

@@ -87,7 +87,8 @@ pub(crate) async fn check(response: Response) -> Result<Response, CloudError> {
     if status.is_success() {
         return Ok(response);
     }
-    if status.is_redirection() {
+    // 511 is what portals answer by the book (RFC 6585, section 6).
+    if status.is_redirection() || status == StatusCode::NETWORK_AUTHENTICATION_REQUIRED {
         return Err(CloudError::Redirected { status: status.as_u16() });
     }
     let retry_after = retry_after(response.headers());

@@ -76,9 +76,9 @@ fn a_provider_that_wants_to_be_left_alone_is_but_not_for_ever() {
 }
 
 #[test]
-fn our_own_mistakes_never_open_it() {
+fn what_is_not_the_providers_fault_never_opens_it() {
     let mut weather = Weather::new(policy("openai local"));
-    for kind in [FailureKind::Invalid, FailureKind::Filtered, FailureKind::Busy] {
+    for kind in [FailureKind::Filtered, FailureKind::Busy] {
         for _ in 0..10 {
             weather.report(ms(0), STAGE, "openai", &Outcome::Failed(kind.into()), 0);
         }
@@ -104,7 +104,7 @@ impl Model {
         let since = self.history.iter().rposition(|(_, outcome, _)| *outcome == Outcome::Worked).map_or(0, |at| at + 1);
         let counted = |(at, outcome, random): &(u64, Outcome, u64)| match outcome {
             Outcome::Failed(failure) => {
-                let ours = [FailureKind::Invalid, FailureKind::Filtered, FailureKind::Busy].contains(&failure.kind);
+                let ours = [FailureKind::Filtered, FailureKind::Busy].contains(&failure.kind);
                 (!ours).then_some((*at, *failure, *random))
             }
             Outcome::Worked | Outcome::Abandoned | Outcome::Unused => None,

@@ -2,13 +2,14 @@
 
 use alloc::borrow::ToOwned as _;
 use alloc::format;
+use core::time::Duration;
 
 use units::TurnId;
 
 use super::{check, fail, ms, peek, plan, plan_for, policy, shown};
 use crate::{
     BreakerState, CallWeather, Failure, FailureKind, Micros, OfflineReason, Online, Outcome, Plan, Policy, Race,
-    RaceInput, RaceOutput, Stage, Weather,
+    RaceInput, RaceOutput, Role, Stage, Weather,
 };
 
 const ALL: &str = "openai google local";
@@ -278,11 +279,28 @@ fn a_voice_that_cannot_be_had_gives_way_to_the_next() {
 }
 
 #[test]
+fn a_time_out_of_another_stage_leaves_the_voice_and_gives_it_a_third_of_its_time() {
+    let mut weather = Weather::new(policy(ALL));
+    let mut call = CallWeather::default();
+    call.has_spoken("openai");
+    time_out(&mut weather, &mut call, 0, Stage::Reply, 1);
+    let plan = weather.plan(ms(1_500), 0, Stage::Synthesize, TurnId(1), &call, |_| Micros(1));
+    let serving = plan.candidates().iter().find(|candidate| candidate.role == Role::Serve).unwrap();
+    assert_eq!((serving.engine.as_str(), plan.hedge_after), ("openai", Some(Duration::ZERO)));
+    assert_eq!(plan.deadline, Policy::clone(&policy(ALL)).stages[&Stage::Synthesize].deadline / 3);
+    let mut silent = CallWeather::default();
+    time_out(&mut weather, &mut silent, 0, Stage::Reply, 1);
+    let plan = weather.plan(ms(1_500), 0, Stage::Synthesize, TurnId(1), &silent, |_| Micros(1));
+    assert!(!plan.cloud(), "a call that has not spoken has no voice to keep");
+}
+
+#[test]
 fn the_voice_that_took_over_is_noted_and_kept() {
     let mut weather = Weather::new(policy(ALL));
     let mut call = CallWeather::default();
     time_out(&mut weather, &mut call, 0, Stage::Synthesize, 1);
-    assert_eq!(call.voice(), Some("local"));
+    assert_eq!(call.voice(), None, "nothing was heard yet");
+    call.has_spoken("local");
     weather.report(ms(3_000), Stage::Synthesize, "openai", &Outcome::Worked, 0);
     assert_eq!(
         peek(&mut weather, 4_000, Stage::Synthesize, &call, 2),

@@ -10,6 +10,10 @@ use crate::{
     BreakerState, CallWeather, Candidate, EnginePolicy, Micros, Plan, Role, SkipReason, Skipped, Stage, StagePolicy,
 };
 
+/// What part of its deadline the voice of a call has in a turn in which the caller has suffered a time-out already: a third,
+/// which is what a voice that is well takes.
+const AFTER_A_WAIT: u32 = 3;
+
 /// One choice being made.
 pub(super) struct Choice<'a> {
     pub(super) weather: &'a mut Weather,
@@ -44,6 +48,11 @@ impl Choice<'_> {
         }
         if locals.is_empty() && !plan.cloud() {
             self.make_do(policy, plan);
+        }
+        if self.call.waited_in(self.turn) && plan.cloud() && !locals.is_empty() {
+            // The caller has waited in this turn: what is left is a part of the deadline, with this device beside it.
+            plan.deadline /= AFTER_A_WAIT;
+            plan.hedge_after = Some(Duration::ZERO);
         }
         if locals.iter().any(|local| self.is_loaded(local)) {
             plan.hedge_after = None;
@@ -125,7 +134,7 @@ impl Choice<'_> {
             BreakerState::HalfOpen => return Some(Obstacle { why: SkipReason::Probing, probe: true }),
         }
         let waited_for = self.waited_for(engine);
-        if waited_for || self.call.waited_in(self.turn) {
+        if waited_for || (self.call.waited_in(self.turn) && !self.is_voice(engine)) {
             return Some(Obstacle { why: SkipReason::WaitedAlready, probe: waited_for });
         }
         if self.keeps_other_voice(rank, engine) {
@@ -139,6 +148,12 @@ impl Choice<'_> {
         let worked = self.weather.engine(self.stage, &engine.name).and_then(|engine| engine.worked_at);
         let waited = self.call.waited_for(self.stage, &engine.name);
         waited.is_some_and(|waited| worked.is_none_or(|worked| worked <= waited))
+    }
+
+    /// Returns whether the call has this engine's voice. Another stage's time-out says nothing against it, and does not
+    /// change the voice.
+    fn is_voice(&self, engine: &EnginePolicy) -> bool {
+        self.stage == Stage::Synthesize && self.call.voice() == Some(engine.name.as_str())
     }
 
     /// Returns whether the call must not change to this engine's voice.

@@ -80,8 +80,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// The packages that are pure: no IO, no clock.
-pub const PURE: &[&str] =
-    &["units", "language", "media", "telephony", "protocol", "conversation", "receptionist", "replay", "weather", "calendar", "messaging"];
+pub const PURE: &[&str] = &[
+    "units",
+    "language",
+    "media",
+    "telephony",
+    "protocol",
+    "conversation",
+    "receptionist",
+    "replay",
+    "weather",
+    "calendar",
+    "messaging",
+];
 
 /// What a pure package must not depend on, outside its tests.
 const IMPURE: &[&str] = &[

@@ -458,6 +458,9 @@ fn check_plan(plan: &Plan, caller: &Caller, without_money: bool, spent: Micros, 
     assert!(!(cloud && without_money), "{plan:?} costs money");
     assert!(!cloud || budget.is_none_or(|budget| spent.saturating_add(COST) <= budget), "{plan:?} is over budget");
     let waited = caller.suffered_in == Some(caller.turn);
-    assert!(!(waited && plan.cloud()), "{plan:?} lets a caller wait who has waited in this turn");
+    let serving = plan.candidates().iter().find(|candidate| !candidate.local && candidate.role == Role::Serve);
+    let is_voice = serving.is_none_or(|of| plan.stage == Stage::Synthesize && caller.call.voice() == Some(&of.engine));
+    assert!(!waited || is_voice, "{plan:?} lets a caller wait who has waited in this turn");
+    assert!(!(waited && plan.cloud()) || plan.deadline <= ms(400), "{plan:?} lets a caller wait as long again");
     assert!(plan.candidates().iter().any(|candidate| candidate.local), "{plan:?} leaves this device out");
 }
