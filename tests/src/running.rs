@@ -12,7 +12,7 @@ use appliance::voice::Engines;
 use http::{HeaderMap, Method};
 use reqwest::header::CONTENT_TYPE;
 use speech::fakes::{FakeVad, ScriptedSynthesizer};
-use speech::{BoxError, Recognizer};
+use speech::{BoxError, PromptCache, Recognizer};
 use store::{CallRecord, Calls, FormRow, Forms, Query, Store, TurnRow, VoicemailRecord};
 use telephony::markup::{self, Verb};
 use telephony::signature::SIGNATURE_HEADER;
@@ -102,6 +102,13 @@ impl BoxOptions {
             config.google.account = Credential::Given(Secret::new(&keys.google_service_account));
             config.google.speak_url = google;
         })
+    }
+
+    /// Lets the box keep what it has spoken.
+    #[must_use]
+    pub fn keeping(mut self, prompts: PromptCache) -> Self {
+        self.engines.prompts = Some(Arc::new(prompts));
+        self
     }
 
     /// Sets how fast calls run.

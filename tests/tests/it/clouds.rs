@@ -7,6 +7,7 @@ use e2e::{BoxOptions, PhraseBook, TestBox, wait_until};
 use fakes::{Behaviour, ChatRule, Cloud, CloudConfig, Fault, Service};
 use replay::player::{WakeUps, replay};
 use replay::{Reader, Record};
+use speech::{CacheConfig, PromptCache};
 use serde_json::json;
 use store::{CallOutcome, CallRecord};
 use testcall::{CallReport, CallScript, Ended, Step};
@@ -164,6 +165,24 @@ async fn a_caller_who_asks_for_the_hours_is_told_them_in_a_second_round() {
     .unwrap();
     assert_eq!(turn.weather.reply.as_deref(), Some("openai"));
     assert_eq!(cloud.requests(Service::Chat), 2);
+    target.stop().await.unwrap();
+    cloud.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_is_not_asked_for_again_and_says_nothing_about_the_provider() {
+    let cloud = Cloud::start(config()).await.unwrap();
+    let target =
+        TestBox::start(listening_here(&cloud).keeping(PromptCache::new(CacheConfig::default()))).await.unwrap();
+    let worked = r#"kolbox_engine_requests_total{stage="synthesize",engine="google",outcome="worked"}"#;
+    whole_call(&target).await;
+    let (asked, counted) = (cloud.requests(Service::GoogleSpeak), target.figure(worked).await.unwrap());
+    assert!(asked >= 4 && counted >= 4.0, "{asked} {counted}");
+    cloud.set(Service::GoogleSpeak, Behaviour::faulty(Fault::StallAfterHeaders));
+    let (record, _) = whole_call(&target).await;
+    assert_eq!(record.weather.synthesize.as_deref(), Some("google"), "it was spoken before");
+    assert_eq!(cloud.requests(Service::GoogleSpeak), asked);
+    assert_eq!(target.figure(worked).await.unwrap(), counted);
     target.stop().await.unwrap();
     cloud.stop().await;
 }
