@@ -373,7 +373,7 @@ fn the_states_tell_how_each_engine_does() {
         .collect();
     assert_eq!(lines[2], "reply openai open online 2 0");
     assert_eq!(lines[3], "reply local closed online 0 1");
-    assert_eq!(states[2].breaker, BreakerState::Open { until: core::time::Duration::from_micros(4_999_999) });
+    assert_eq!(states[2].breaker, BreakerState::Open { until: Duration::from_micros(4_999_999) });
     assert_eq!(states[2].last_failure, Some(FailureKind::Cut));
     assert_eq!(states.len(), 6);
 }
