@@ -2,6 +2,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use e2e::{BoxOptions, PhraseBook, TestBox};
+use fakes::{Behaviour, Cloud, CloudConfig, Credentials, Fault, Service};
 use testcall::{CallScript, Faults, Step};
 use tracing_subscriber::fmt::MakeWriter;
 use units::{Language, Pii};
@@ -68,23 +69,13 @@ async fn no_number_and_no_word_of_a_caller_is_ever_logged() {
     target.call(&unsigned).await.unwrap();
     target.stop().await.unwrap();
 
-    let cloud = fakes::Cloud::start(fakes::CloudConfig::default()).await.unwrap();
-    let secrets = cloud.credentials();
     let short = numbers(CallScript::of([
         Step::wait_for_agent(),
         Step::say("zebulon quimby", Language::English),
         Step::wait_for_agent(),
         Step::Hangup {},
     ]));
-    for fault in [None, Some(fakes::Fault::Unauthorized), Some(fakes::Fault::TruncatedJson)] {
-        for service in fakes::Service::ALL {
-            cloud.set(service, fakes::Behaviour { fault, ..fakes::Behaviour::default() });
-        }
-        let target = TestBox::start(BoxOptions::understanding(&book).under(&cloud)).await.unwrap();
-        target.call(&short).await.unwrap();
-        target.stop().await.unwrap();
-    }
-    assert!(cloud.requests(fakes::Service::Transcribe) > 0 && cloud.requests(fakes::Service::Chat) > 0);
+    let secrets = call_under_clouds(&book, &short).await;
 
     let text = String::from_utf8_lossy(&log.0.lock().unwrap()).to_lowercase();
     assert!(text.contains("call ended") && text.contains("message fetched"), "the log is the real one: {text}");
@@ -109,4 +100,19 @@ async fn no_number_and_no_word_of_a_caller_is_ever_logged() {
         let line = text.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "'{secret}' was logged");
     }
+}
+
+/// Places the call at boxes whose cloud works, refuses the key, and answers nonsense; returns the keys.
+async fn call_under_clouds(book: &PhraseBook, script: &CallScript) -> Credentials {
+    let cloud = Cloud::start(CloudConfig::default()).await.unwrap();
+    for fault in [None, Some(Fault::Unauthorized), Some(Fault::TruncatedJson)] {
+        for service in Service::ALL {
+            cloud.set(service, Behaviour { fault, ..Behaviour::default() });
+        }
+        let target = TestBox::start(BoxOptions::understanding(book).under(&cloud)).await.unwrap();
+        target.call(script).await.unwrap();
+        target.stop().await.unwrap();
+    }
+    assert!(cloud.requests(Service::Transcribe) > 0 && cloud.requests(Service::Chat) > 0);
+    cloud.credentials()
 }
