@@ -3,6 +3,8 @@
 //! The link and the outbox are the device's own, of the crate `sync`: what is sent when, what is sent again, how long to
 //! wait before the next connect is decided by the same code as in the box. What is around them is simulated: a store in
 //! memory ([`Shelf`]), a life ([`Life`]), and a birth, a will and a report.
+//!
+//! Longer than a core file should be: one device is one state machine, whose answers to each input are read best together.
 
 use std::collections::VecDeque;
 use std::time::Duration;
