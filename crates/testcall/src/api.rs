@@ -1,28 +1,49 @@
-//! The carrier's REST interface, as far as a box uses it: ending or changing a call, fetching a recording.
+//! The carrier's REST interface, as far as a box uses it: calls, recordings, messages and their files.
+//!
+//! What the box asks is judged as the real one judges it, written down, and goes wrong where a test says so.
 
-use std::collections::BTreeMap;
+mod calls;
+mod connection;
+mod messages;
+mod recordings;
+mod tables;
+mod watch;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use telephony::Params;
-use tokio::sync::mpsc;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use units::CallId;
+
+pub(crate) use self::connection::{CutListener, Scissors};
+use self::tables::Tables;
+pub(crate) use self::tables::{MessageOrder, OutboundOrder};
+use crate::rest::SignedIn;
 
 /// How many changes of one call may wait. A box that sends more is told to come back later.
 const UPDATES_WAITING: usize = 8;
+
+/// How many calls and messages of the box may wait to be begun.
+pub(crate) const ORDERS_WAITING: usize = 256;
 
 /// A change of a call in progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CallUpdate {
     /// End it.
     Complete,
+    /// End it while it rings.
+    Cancel,
     /// Go on with this markup.
     Markup(String),
     /// Go on with the markup at this URL.
@@ -34,124 +55,124 @@ pub(crate) enum CallUpdate {
     },
 }
 
-/// A recording the box may fetch.
-#[derive(Debug, Default)]
-struct Stored {
-    wav: Bytes,
-    fetched: u32,
-}
-
-#[derive(Debug, Default)]
-struct Tables {
-    calls: BTreeMap<String, mpsc::Sender<CallUpdate>>,
-    recordings: BTreeMap<String, Stored>,
+/// Something the box wants done beside the calls that ring it.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Place a call.
+    Call(Box<OutboundOrder>),
+    /// Tell how a message does.
+    Message(Box<MessageOrder>),
 }
 
 /// What the interface serves. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     account: String,
-    authorization: String,
-    tables: Arc<Mutex<Tables>>,
+    /// What `Authorization` says when it is right.
+    credentials: Vec<(String, SignedIn)>,
+    media_url: String,
+    orders: mpsc::Sender<Order>,
+    stopping: CancellationToken,
+    changed: Notify,
+    tables: Mutex<Tables>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
+/// What an [`Api`] is made with.
+pub(crate) struct ApiSettings<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) token: &'a str,
+    /// Names and secrets of API keys.
+    pub(crate) api_keys: &'a [(String, String)],
+    /// Where files of messages are, on another host.
+    pub(crate) media_url: String,
+    pub(crate) orders: mpsc::Sender<Order>,
+    pub(crate) stopping: CancellationToken,
 }
 
 impl Api {
-    pub(crate) fn new(account: &str, token: &str) -> Self {
-        let authorization = format!("Basic {}", STANDARD.encode(format!("{account}:{token}")));
-        Self { account: account.to_owned(), authorization, tables: Arc::default() }
+    pub(crate) fn new(settings: ApiSettings<'_>) -> Self {
+        let basic = |name: &str, secret: &str| format!("Basic {}", STANDARD.encode(format!("{name}:{secret}")));
+        let keys = settings.api_keys.iter().map(|(name, secret)| (basic(name, secret), SignedIn::ApiKey));
+        let token = (basic(settings.account, settings.token), SignedIn::AuthToken);
+        let shared = Shared {
+            account: settings.account.to_owned(),
+            credentials: std::iter::once(token).chain(keys).collect(),
+            media_url: settings.media_url,
+            orders: settings.orders,
+            stopping: settings.stopping,
+            changed: Notify::new(),
+            tables: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     pub(crate) fn router(&self) -> Router {
+        let account = "/2010-04-01/Accounts/{account}";
         Router::new()
-            .route("/2010-04-01/Accounts/{account}/Calls/{file}", post(update_call))
-            .route("/2010-04-01/Accounts/{account}/Recordings/{file}", get(fetch_recording))
+            .route(&format!("{account}/Calls.json"), post(calls::create))
+            .route(&format!("{account}/Calls/{{file}}"), post(calls::update))
+            .route(&format!("{account}/Recordings/{{file}}"), get(recordings::fetch).delete(recordings::delete))
+            .route(&format!("{account}/Messages.json"), post(messages::send))
+            .route(
+                &format!("{account}/Messages/{{message}}/Media/{{media}}"),
+                get(messages::find_media).delete(messages::delete_media),
+            )
+            .layer(middleware::from_fn_with_state(self.clone(), watch::watch))
             .with_state(self.clone())
     }
 
-    /// Lets the box change a call until [`Api::forget_call`].
-    pub(crate) fn know_call(&self, sid: &str) -> mpsc::Receiver<CallUpdate> {
-        let (sender, receiver) = mpsc::channel(UPDATES_WAITING);
-        self.with(|tables| tables.calls.insert(sid.to_owned(), sender));
-        receiver
+    /// Returns the other host, which has the files of messages.
+    pub(crate) fn media_router(&self) -> Router {
+        Router::new().route("/media/{media}", get(messages::fetch_media)).with_state(self.clone())
     }
 
-    pub(crate) fn forget_call(&self, sid: &str) {
-        self.with(|tables| tables.calls.remove(sid));
-    }
-
-    /// Lets the box fetch a recording, for as long as the carrier runs.
-    pub(crate) fn keep_recording(&self, sid: &str, wav: Vec<u8>) {
-        self.with(|tables| tables.recordings.insert(sid.to_owned(), Stored { wav: wav.into(), fetched: 0 }));
-    }
-
-    /// Returns how often the box has fetched a recording.
-    pub(crate) fn times_fetched(&self, sid: &str) -> u32 {
-        self.with(|tables| tables.recordings.get(sid).map_or(0, |stored| stored.fetched))
+    /// Becomes ready when something changes after this was called.
+    pub(crate) fn changed(&self) -> Notified<'_> {
+        self.shared.changed.notified()
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Tables) -> T) -> T {
-        work(&mut self.tables.lock().unwrap_or_else(PoisonError::into_inner))
+        let done = work(&mut self.shared.tables.lock().unwrap_or_else(PoisonError::into_inner));
+        self.shared.changed.notify_waiters();
+        done
+    }
+
+    fn look<T>(&self, work: impl FnOnce(&Tables) -> T) -> T {
+        work(&self.shared.tables.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn signed_in(&self, headers: &HeaderMap) -> SignedIn {
+        let Some(given) = headers.get(AUTHORIZATION) else { return SignedIn::Nobody };
+        let known = self.shared.credentials.iter().find(|(right, _)| given.as_bytes() == right.as_bytes());
+        known.map_or(SignedIn::Wrong, |(_, as_whom)| *as_whom)
     }
 
     fn refusal(&self, account: &str, headers: &HeaderMap) -> Option<Response> {
-        let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        if given != Some(self.authorization.as_str()) {
+        if !matches!(self.signed_in(headers), SignedIn::AuthToken | SignedIn::ApiKey) {
             return Some(problem(StatusCode::UNAUTHORIZED, 20_003, "Authenticate"));
         }
-        (account != self.account).then(|| problem(StatusCode::NOT_FOUND, 20_404, "no such account"))
+        (account != self.shared.account).then(|| problem(StatusCode::NOT_FOUND, 20_404, "no such account"))
     }
 }
 
-async fn update_call(
-    State(api): State<Api>,
-    Path((account, file)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    if let Some(refusal) = api.refusal(&account, &headers) {
-        return refusal;
-    }
-    let sid = file.strip_suffix(".json").unwrap_or(&file);
-    let Ok(form) = Params::parse(&body) else {
-        return problem(StatusCode::BAD_REQUEST, 20_001, "the body is not a form");
-    };
-    let update = match (form.first("Status"), form.first("Twiml"), form.first("Url")) {
-        (Some("completed" | "canceled"), _, _) => CallUpdate::Complete,
-        (_, _, Some(url)) => CallUpdate::Fetch { url: url.to_owned(), by_get: form.first("Method") == Some("GET") },
-        (_, Some(markup), None) => CallUpdate::Markup(markup.to_owned()),
-        _ => return problem(StatusCode::BAD_REQUEST, 20_001, "nothing to change"),
-    };
-    let Some(call) = api.with(|tables| tables.calls.get(sid).cloned()) else {
-        return problem(StatusCode::NOT_FOUND, 20_404, "no such call in progress");
-    };
-    if call.try_send(update).is_err() {
-        return problem(StatusCode::TOO_MANY_REQUESTS, 20_429, "too many changes at once");
-    }
-    json(StatusCode::OK, &serde_json::json!({ "sid": sid, "account_sid": account, "status": "in-progress" }))
+/// Reads a body as a form.
+fn form_of(body: &Bytes) -> Result<Params, Box<Response>> {
+    Params::parse(body).map_err(|_error| Box::new(problem(StatusCode::BAD_REQUEST, 20_001, "the body is not a form")))
 }
 
-async fn fetch_recording(
-    State(api): State<Api>,
-    Path((account, file)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    if let Some(refusal) = api.refusal(&account, &headers) {
-        return refusal;
-    }
-    let (sid, kind) = file.split_once('.').unwrap_or((&file, "wav"));
-    let wav = api.with(|tables| {
-        tables.recordings.get_mut(sid).map(|stored| {
-            stored.fetched += u32::from(kind == "wav");
-            stored.wav.clone()
-        })
-    });
-    match (wav, kind) {
-        (Some(wav), "wav") => ([(CONTENT_TYPE, "audio/x-wav")], wav).into_response(),
-        (Some(_), "json") => {
-            json(StatusCode::OK, &serde_json::json!({ "sid": sid, "account_sid": account, "status": "completed" }))
-        }
-        _ => problem(StatusCode::NOT_FOUND, 20_404, "no such recording"),
-    }
+/// Returns a call's name, or `None` for what is none.
+fn call_id(sid: &str) -> Option<CallId> {
+    sid.parse().ok()
 }
 
 fn problem(status: StatusCode, code: u32, message: &str) -> Response {

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use telephony::{AccountId, AuthKey, EmptyKeyError, PublicUrl};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use units::CallId;
 
-use crate::api::Api;
+use crate::api::{Api, ApiSettings, CutListener, ORDERS_WAITING, Scissors};
 use crate::audio::AudioError;
-use crate::call::LiveCall;
+use crate::call::{LiveCall, Terms};
 use crate::http::{BoxClient, HttpError};
-use crate::line::Recorded;
+use crate::outbound;
 use crate::pace::Pace;
 use crate::report::CallReport;
 use crate::script::CallScript;
@@ -28,6 +29,8 @@ pub struct CarrierConfig {
     pub account_sid: AccountId,
     /// The account's auth token: signs requests, and is the password of the REST interface.
     pub auth_token: String,
+    /// Names (`SK…`) and secrets of API keys, which sign in to the REST interface as well. Default none.
+    pub api_keys: Vec<(String, String)>,
     /// How the number knows the box.
     pub public_url: PublicUrl,
     /// Where the box really listens, in plain HTTP, when that is not where `public_url` says. The requests name
@@ -54,6 +57,7 @@ impl CarrierConfig {
         Self {
             account_sid: new_id("AC"),
             auth_token: auth_token.into(),
+            api_keys: Vec::new(),
             public_url,
             connect_to: None,
             incoming_path: "/webhook/incoming_call".to_owned(),
@@ -84,13 +88,27 @@ pub enum Progress {
     Completed,
 }
 
+impl Progress {
+    /// Reads a word of `StatusCallbackEvent`.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        match word {
+            "initiated" => Some(Self::Initiated),
+            "ringing" => Some(Self::Ringing),
+            "answered" => Some(Self::Answered),
+            "completed" => Some(Self::Completed),
+            _ => None,
+        }
+    }
+}
+
 /// A carrier with a REST interface of its own on loopback. Any number of calls may run at once.
 #[derive(Debug)]
 pub struct Carrier {
-    exchange: Exchange,
+    exchange: Arc<Exchange>,
     api_address: SocketAddr,
     stopping: CancellationToken,
-    server: JoinHandle<std::io::Result<()>>,
+    servers: [JoinHandle<std::io::Result<()>>; 2],
+    outbound: JoinHandle<()>,
 }
 
 /// What all calls share.
@@ -129,15 +147,29 @@ impl Carrier {
         let key = AuthKey::new(config.auth_token.as_bytes())?;
         let wrong_key = AuthKey::new(format!("not {}", config.auth_token).as_bytes())?;
         let client = BoxClient::new(key, wrong_key, config.public_url.clone(), config.connect_to)?;
-        let api = Api::new(config.account_sid.as_str(), &config.auth_token);
         let api_address = listener.local_addr().map_err(StartError::Listen)?;
+        let media_listener = another_host().map_err(StartError::Listen)?;
+        let media_address = media_listener.local_addr().map_err(StartError::Listen)?;
         let stopping = CancellationToken::new();
-        let router = api.router();
+        let (orders, waiting) = mpsc::channel(ORDERS_WAITING);
+        let api = Api::new(ApiSettings {
+            account: config.account_sid.as_str(),
+            token: &config.auth_token,
+            api_keys: &config.api_keys,
+            media_url: format!("http://{media_address}"),
+            orders,
+            stopping: stopping.clone(),
+        });
+        let router = api.router().into_make_service_with_connect_info::<Scissors>();
         let stopped = stopping.clone().cancelled_owned();
-        let server = tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await });
+        let rest = axum::serve(CutListener(listener), router).with_graceful_shutdown(stopped);
+        let stopped = stopping.clone().cancelled_owned();
+        let media = axum::serve(media_listener, api.media_router()).with_graceful_shutdown(stopped);
+        let servers = [tokio::spawn(async move { rest.await }), tokio::spawn(async move { media.await })];
         let api_url = format!("http://{api_address}");
-        let exchange = Exchange { config, client, api, api_url, voice };
-        Ok(Self { exchange, api_address, stopping, server })
+        let exchange = Arc::new(Exchange { config, client, api, api_url, voice });
+        let outbound = tokio::spawn(outbound::run(Arc::clone(&exchange), waiting, stopping.clone()));
+        Ok(Self { exchange, api_address, stopping, servers, outbound })
     }
 
     /// Returns where the REST interface listens: `http://127.0.0.1:port`, in place of the real one's host.
@@ -170,23 +202,39 @@ impl Carrier {
     ///
     /// As [`Carrier::place`].
     pub async fn place_as(&self, call_id: CallId, script: &CallScript) -> Result<CallReport, CallError> {
-        let recorded = if self.exchange.config.audio_folder.is_some() { Recorded::Kept } else { Recorded::Dropped };
-        let call = LiveCall::prepare(&self.exchange, script, call_id, recorded).await?;
+        let terms = Terms::inbound(&self.exchange.config, script);
+        let updates = self.exchange.api.know_call(call_id.as_str());
+        let call = LiveCall::prepare(&self.exchange, script, call_id, terms, updates).await?;
         call.run().await
     }
 
-    /// Stops the REST interface and waits until it is gone.
+    /// Stops the REST interface and waits until it is gone. Calls that the box placed are given up.
     pub async fn stop(mut self) -> Result<(), StopError> {
         self.stopping.cancel();
-        (&mut self.server).await.map_err(StopError::Panicked)?.map_err(StopError::Serve)
+        for server in &mut self.servers {
+            server.await.map_err(StopError::Panicked)?.map_err(StopError::Serve)?;
+        }
+        (&mut self.outbound).await.map_err(StopError::Panicked)
+    }
+
+    pub(crate) fn api(&self) -> &Api {
+        &self.exchange.api
     }
 }
 
 impl Drop for Carrier {
     fn drop(&mut self) {
         self.stopping.cancel();
-        self.server.abort();
+        self.servers.iter().for_each(JoinHandle::abort);
+        self.outbound.abort();
     }
+}
+
+/// Returns a second listener, which stands for another host.
+fn another_host() -> std::io::Result<TcpListener> {
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
 }
 
 /// Why a carrier does not start.

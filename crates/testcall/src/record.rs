@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use telephony::markup::{Record, Trim};
 use telephony::{Digit, Params};
 
+use crate::ask::{method_of, resolve};
 use crate::audio;
-use crate::call::{Interrupted, LiveCall, Next, method_of, resolve};
+use crate::call::{Interrupted, LiveCall, Next};
 use crate::line::loud_range;
 use crate::playout::{FRAME, FRAME_SAMPLES, MULAW_SILENCE};
 use crate::report::{Ended, Happened, RecordEnd, RecordingReport};
@@ -39,17 +40,23 @@ impl LiveCall<'_> {
         }
         self.note(Happened::RecordStarted);
         let began = SystemTime::now();
+        let sid = new_sid("RE");
+        let account = &self.exchange.config.account_sid;
+        let url = format!("{}/2010-04-01/Accounts/{account}/Recordings/{sid}", self.exchange.api_url);
+        let about = Params::new().with("RecordingSid", &sid).with("RecordingUrl", &url);
+        let started = about.clone().with("RecordingStartTime", rfc_2822(began));
+        self.tell_recording(record, "in-progress", started.clone());
         let recorded = self.listen(record).await?;
         self.note(Happened::RecordEnded(recorded.ended));
         let hung_up = recorded.ended == RecordEnd::HangUp;
         let Some(spoken) = loud_range(&recorded.mulaw) else {
+            self.tell_recording(record, "absent", started.with("RecordingDuration", "-1"));
             return Ok(if hung_up { Next::End(Ended::ByCaller) } else { Next::Verb });
         };
         let kept = match record.trim {
             Some(Trim::DoNotTrim) => recorded.mulaw.as_slice(),
             Some(Trim::TrimSilence) | None => recorded.mulaw.get(spoken).unwrap_or_default(),
         };
-        let sid = new_sid("RE");
         let samples = audio::from_mulaw(kept);
         let seconds = samples.len().div_ceil(8_000);
         match audio::mono_wav(&samples) {
@@ -62,14 +69,9 @@ impl LiveCall<'_> {
             ended: recorded.ended,
             fetched: 0,
         });
-        let account = &self.exchange.config.account_sid;
-        let url = format!("{}/2010-04-01/Accounts/{account}/Recordings/{sid}", self.exchange.api_url);
-        let about = Params::new()
-            .with("RecordingSid", &sid)
-            .with("RecordingUrl", &url)
-            .with("RecordingDuration", seconds.to_string());
+        let about = about.with("RecordingDuration", seconds.to_string());
         let next = self.record_action(record, document, &recorded, &about).await;
-        self.tell_recording(record, about.with("RecordingStartTime", rfc_2822(began)));
+        self.tell_recording(record, "completed", started.with("RecordingDuration", seconds.to_string()));
         next
     }
 
@@ -139,10 +141,11 @@ impl LiveCall<'_> {
         Ok(Next::End(Ended::ByCaller))
     }
 
-    fn tell_recording(&mut self, record: &Record, about: Params) {
+    /// Tells the box how a recording does, if it wants to know this.
+    fn tell_recording(&mut self, record: &Record, status: &str, about: Params) {
         let Some(url) = &record.recording_status_callback else { return };
         let events = record.recording_status_callback_event.as_deref().unwrap_or("completed");
-        if !events.split_whitespace().any(|event| event == "completed") {
+        if !events.split_whitespace().any(|event| event == status) {
             return;
         }
         if !url.contains("://") {
@@ -152,7 +155,7 @@ impl LiveCall<'_> {
         let params = about
             .with("AccountSid", self.exchange.config.account_sid.as_str())
             .with("CallSid", self.sid.as_str())
-            .with("RecordingStatus", "completed")
+            .with("RecordingStatus", status)
             .with("RecordingChannels", "1")
             .with("RecordingSource", "RecordVerb")
             .with("RecordingTrack", "inbound")

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use units::Pii;
 
 use crate::line::{LineTime, Speech};
+use crate::script::DialStatus;
 
 /// What a call came to, as the carrier and the caller saw it. The box's own store has what was understood.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,8 +28,17 @@ pub struct CallReport {
     pub requests: Vec<RequestReport>,
     /// The markup the box answered with, in order.
     pub markup: Vec<Pii<String>>,
-    /// The media stream, if one was dialled.
+    /// The media stream, if one was dialled; the last, if there were several.
     pub stream: Option<StreamReport>,
+    /// The media streams before the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_streams: Vec<StreamReport>,
+    /// The numbers that the box dialled, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dialled: Vec<DialReport>,
+    /// What the carrier said who answered (`AnsweredBy`), where the box placed the call and wanted to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<String>,
     /// The caller's turns and what they waited for.
     pub turns: Vec<TurnReport>,
     /// When the caller was heard.
@@ -75,6 +85,8 @@ pub enum Ended {
     ByMarkup,
     /// The box ended it over the REST interface.
     ByRest,
+    /// The box placed it, and nobody answered, or the line was busy or out of order.
+    Unanswered,
     /// The box could not be reached or understood, and there was nothing to fall back to.
     #[default]
     ByError,
@@ -128,6 +140,22 @@ pub enum Happened {
     RecordEnded(RecordEnd),
     /// The box changed the call over the REST interface.
     RestUpdate,
+    /// A number that the box dialled rings.
+    DialRinging,
+    /// It was answered.
+    DialAnswered,
+    /// A whisper document was fetched for whom the box dialled.
+    WhisperFetched,
+    /// Whom the box dialled heard this much of the whisper document's sound, in milliseconds.
+    WhisperHeard(u64),
+    /// Whom the box dialled pressed a key (not said which).
+    DialKey,
+    /// The caller and whom the box dialled were connected.
+    Bridged,
+    /// The dialled leg ended without being connected.
+    NotBridged,
+    /// The carrier judged who answered a call of the box; its word.
+    AnsweredBy(String),
     /// The caller hung up.
     CallerHungUp,
 }
@@ -200,6 +228,28 @@ pub struct StreamReport {
     pub malformed: u64,
     /// What became of a second socket for the same call: `true` when the box kept it open for a second.
     pub second_socket_kept: Option<bool>,
+}
+
+/// One number that the box dialled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DialReport {
+    /// The carrier's name for the leg.
+    pub call_sid: String,
+    /// Who was dialled.
+    pub number: Pii<String>,
+    /// What the action was told.
+    pub status: DialStatus,
+    /// Whether the two were connected.
+    pub bridged: bool,
+    /// How long it rang.
+    #[serde(with = "millis")]
+    pub rang: Duration,
+    /// How much of the whisper document was heard.
+    #[serde(with = "millis")]
+    pub heard: Duration,
+    /// How long the two were connected.
+    #[serde(with = "millis")]
+    pub talked: Duration,
 }
 
 /// One turn of the caller and what followed, in line time.

@@ -29,7 +29,11 @@ pub struct CallScript {
     pub to: Pii<String>,
     /// What the caller does while the media stream is open. After the last step the caller hangs up.
     pub steps: Vec<Step>,
-    /// What the caller does when asked to leave a recording. After the last step the caller is silent.
+    /// What the caller does on the second media stream of the same call, on the third, and so on: after a transfer that
+    /// failed, for example. A stream without steps is hung up on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub later_streams: Vec<Vec<Step>>,
+    /// What the caller does when asked to press keys or to leave a recording. After the last step the caller is silent.
     pub voicemail: Vec<Step>,
     /// The caller hangs up at this time after the call was answered, whatever is going on. Default never.
     #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
@@ -46,6 +50,7 @@ impl Default for CallScript {
             from: Pii::new("+972500000001".to_owned()),
             to: Pii::new("+972700000000".to_owned()),
             steps: Vec::new(),
+            later_streams: Vec::new(),
             voicemail: Vec::new(),
             hang_up_after: None,
             dial: DialAnswer::default(),
@@ -64,6 +69,20 @@ impl CallScript {
     #[must_use]
     pub fn with_voicemail(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
         self.voicemail = steps.into_iter().collect();
+        self
+    }
+
+    /// Returns the script with what the caller does on the next media stream of the same call.
+    #[must_use]
+    pub fn with_later_stream(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
+        self.later_streams.push(steps.into_iter().collect());
+        self
+    }
+
+    /// Returns the script with how a number that the box dials answers.
+    #[must_use]
+    pub fn with_dial(mut self, dial: DialAnswer) -> Self {
+        self.dial = dial;
         self
     }
 
@@ -178,7 +197,7 @@ impl Step {
 }
 
 /// How a number that the box dials answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DialAnswer {
     /// Nobody answers within the time-out.
@@ -186,8 +205,109 @@ pub enum DialAnswer {
     NoAnswer,
     /// The line is busy.
     Busy,
-    /// Somebody answers and hangs up after this long.
+    /// The number cannot be reached at all.
+    Failed,
+    /// Somebody answers, presses nothing, and hangs up this long after being connected.
     Answered(#[serde(with = "humantime_serde")] Duration),
+    /// Somebody answers and does as told.
+    Person(Person),
+}
+
+/// Somebody who is dialled and answers. Default: presses nothing and talks for 10 s.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Person {
+    /// How long it rings before. Not longer than the time-out of `<Dial>`: then nobody answered.
+    #[serde(with = "humantime_serde")]
+    pub rings: Duration,
+    /// Keys pressed when the whisper document asks for them, in this order; each `<Gather>` takes as many as it wants.
+    pub keys: Pii<String>,
+    /// How long caller and person talk once they are connected; then the person hangs up.
+    #[serde(with = "humantime_serde")]
+    pub talks: Duration,
+    /// What the action of `<Dial>` is told when the whisper document ends the leg before the two are connected. The
+    /// carrier does not document it.
+    pub declined_as: DialStatus,
+}
+
+impl Default for Person {
+    fn default() -> Self {
+        Self {
+            rings: Duration::ZERO,
+            keys: Pii::new(String::new()),
+            talks: Duration::from_secs(10),
+            declined_as: DialStatus::Completed,
+        }
+    }
+}
+
+impl Person {
+    /// Returns somebody who presses these keys and then talks this long.
+    pub fn pressing(keys: impl Into<String>, talks: Duration) -> Self {
+        Self { keys: Pii::new(keys.into()), talks, ..Self::default() }
+    }
+}
+
+/// How a dialled leg ended, in the carrier's words (`DialCallStatus`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DialStatus {
+    /// It was answered and is over.
+    Completed,
+    /// Nobody answered.
+    NoAnswer,
+    /// The line was busy.
+    Busy,
+    /// The number could not be reached.
+    Failed,
+    /// It was given up while it rang.
+    Canceled,
+}
+
+impl DialStatus {
+    /// Returns the carrier's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::NoAnswer => "no-answer",
+            Self::Busy => "busy",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+        }
+    }
+}
+
+/// Who or what answers when the box places a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Callee {
+    /// A person, who does on media streams and at prompts what a script says.
+    Human(Box<CallScript>),
+    /// An answering machine.
+    Machine {
+        /// How long its greeting is.
+        #[serde(with = "humantime_serde")]
+        greeting: Duration,
+        /// Whether a beep follows the greeting.
+        beep: bool,
+    },
+    /// A fax.
+    Fax,
+    /// Somebody who picks up and says nothing.
+    Silent,
+    /// Nobody, until the box gives up.
+    NoAnswer,
+    /// The line is busy.
+    Busy,
+    /// The number cannot be reached.
+    Failed,
+}
+
+impl Callee {
+    /// Returns a person who does what a script says.
+    pub fn human(script: CallScript) -> Self {
+        Self::Human(Box::new(script))
+    }
 }
 
 /// What goes wrong. By default nothing does.

@@ -23,7 +23,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use units::CallId;
 
 use crate::api::CallUpdate;
-use crate::call::{Interrupted, LiveCall, Next, method_of, resolve};
+use crate::ask::{method_of, resolve};
+use crate::call::{Interrupted, LiveCall, Next};
 use crate::caller::{Caller, WhenDone};
 use crate::http::BoxClient;
 use crate::playout::{FRAME, FRAME_SAMPLES, MULAW_SILENCE, Playout};
@@ -90,7 +91,7 @@ impl LiveCall<'_> {
             Err(refused) => {
                 self.note(Happened::StreamRefused(refused.status));
                 self.warn(refused.code, &refused.reason);
-                self.report.stream = Some(StreamReport { stream_sid: sid.to_string(), ..StreamReport::default() });
+                self.keep_stream(StreamReport { stream_sid: sid.to_string(), ..StreamReport::default() });
                 self.tell_stream(&connect.stream, &sid, "stream-error", Some(&refused.reason));
             }
             Ok(socket) => {
@@ -114,7 +115,7 @@ impl LiveCall<'_> {
         let signing = self.script.faults.signature;
         let socket = dial(&self.exchange.client, &stream.url, signing).await?;
         let (sink, source) = socket.split();
-        let caller = Caller::new(self.steps.take().unwrap_or_default(), WhenDone::HangUp);
+        let caller = Caller::new(self.steps.pop_front().unwrap_or_default(), WhenDone::HangUp);
         let mut live = LiveStream {
             sid: sid.clone(),
             sink,
@@ -171,7 +172,8 @@ impl LiveCall<'_> {
                 break closed;
             }
         };
-        self.report.stream = Some(self.part(live, closed.end, sid).await);
+        let report = self.part(live, closed.end, sid).await;
+        self.keep_stream(report);
         closed
     }
 
@@ -303,6 +305,11 @@ impl LiveCall<'_> {
         report.samples_cleared = live.playout.cleared_samples();
         report.clears = live.playout.clears();
         report
+    }
+
+    /// Writes down a stream's figures; the last is the one looked at first.
+    fn keep_stream(&mut self, report: StreamReport) {
+        self.report.earlier_streams.extend(self.report.stream.replace(report));
     }
 
     /// Tells the box how the stream does.

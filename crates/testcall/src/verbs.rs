@@ -3,22 +3,19 @@
 use std::time::Duration;
 
 use telephony::Params;
-use telephony::markup::{Dial, Gather, Play, Say, Verb};
+use telephony::markup::{Gather, Play, Say, Verb};
 use units::Language;
 
+use crate::ask::{method_of, resolve};
 use crate::audio;
-use crate::call::{Interrupted, LiveCall, Next, method_of, resolve, speak};
+use crate::call::{Interrupted, LiveCall, Next};
 use crate::playout::{FRAME, FRAME_SAMPLES, MULAW_SILENCE};
 use crate::report::{Ended, Happened};
-use crate::script::DialAnswer;
-use crate::sid::new_sid;
+use crate::steps::speak;
 use crate::voice::SAMPLES_PER_CHARACTER;
 
 /// What `<Gather>` waits for a key when it does not say.
-const GATHER_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What `<Dial>` rings when it does not say.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const GATHER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often a verb that says "for ever" is repeated: a call that nobody ends has to end some time.
 const FOR_EVER: u32 = 100;
@@ -54,70 +51,57 @@ impl LiveCall<'_> {
             self.quiet(Duration::from_millis(500) * u32::try_from(keys).unwrap_or(FOR_EVER)).await?;
             return Ok(Next::Verb);
         }
-        let url = resolve(document, &play.url);
-        let sound = match self.exchange.client.fetch(&url).await {
+        if let Some(bytes) = self.fetch_sound(&resolve(document, &play.url)).await {
+            for _ in 0..times(play.repeat) {
+                self.play_audio(&bytes).await?;
+            }
+        }
+        Ok(Next::Verb)
+    }
+
+    /// Fetches and decodes what `<Play>` names; `None` with a warning where that cannot be played.
+    pub(crate) async fn fetch_sound(&mut self, url: &str) -> Option<Vec<u8>> {
+        let sound = match self.exchange.client.fetch(url).await {
             Ok(answer) if answer.status == 200 => audio::decode(answer.content_type.as_deref(), &answer.body).await,
             Ok(answer) => {
                 self.warn(11_200, format!("the sound to play was answered with {}", answer.status));
-                return Ok(Next::Verb);
+                return None;
             }
             Err(error) => {
                 self.warn(11_200, format!("the sound to play could not be fetched: {error}"));
-                return Ok(Next::Verb);
+                return None;
             }
         };
         match sound {
-            Ok(samples) => {
-                let bytes = audio::to_mulaw(&samples);
-                for _ in 0..times(play.repeat) {
-                    self.play_audio(&bytes).await?;
-                }
+            Ok(samples) => Some(audio::to_mulaw(&samples)),
+            Err(error) => {
+                self.warn(13_420, format!("the sound to play is not one: {error}"));
+                None
             }
-            Err(error) => self.warn(13_420, format!("the sound to play is not one: {error}")),
         }
-        Ok(Next::Verb)
     }
 
     async fn say(&mut self, say: &Say) -> Result<Next, Interrupted> {
-        if say.text.trim().is_empty() {
-            self.warn(13_520, "<Say> says nothing");
-            return Ok(Next::Verb);
-        }
-        let language = say.language.as_deref().and_then(|tag| tag.parse().ok()).unwrap_or(Language::English);
-        let bytes = match speak(self.exchange, &say.text, language).await {
-            Ok(Ok(samples)) => audio::to_mulaw(&samples),
-            // Without a voice the line is silent as long as the text would take.
-            Ok(Err(_)) | Err(_) => vec![MULAW_SILENCE; say.text.chars().count() * SAMPLES_PER_CHARACTER],
-        };
-        for _ in 0..times(say.repeat) {
-            self.play_audio(&bytes).await?;
+        if let Some(bytes) = self.spoken(say).await {
+            for _ in 0..times(say.repeat) {
+                self.play_audio(&bytes).await?;
+            }
         }
         Ok(Next::Verb)
     }
 
-    /// Rings the numbers; they answer as the script says.
-    async fn dial(&mut self, dial: &Dial, document: &str) -> Result<Next, Interrupted> {
-        let ring_for = dial.timeout_s.map_or(DIAL_TIMEOUT, |s| Duration::from_secs(s.into()));
-        let mut lasted = Duration::ZERO;
-        let status = match self.script.dial {
-            DialAnswer::NoAnswer => {
-                self.quiet(ring_for).await?;
-                "no-answer"
-            }
-            DialAnswer::Busy => "busy",
-            DialAnswer::Answered(until) => {
-                lasted = dial.time_limit_s.map_or(until, |s| until.min(Duration::from_secs(s.into())));
-                self.quiet(lasted).await?;
-                "completed"
-            }
-        };
-        let Some(action) = &dial.action else { return Ok(Next::Verb) };
-        let extra = Params::new()
-            .with("DialCallStatus", status)
-            .with("DialCallSid", new_sid("CA"))
-            .with("DialCallDuration", lasted.as_secs().to_string())
-            .with("DialBridged", if status == "completed" { "true" } else { "false" });
-        Ok(Next::Fetch { url: resolve(document, action), method: method_of(dial.method), extra })
+    /// Returns what `<Say>` says as sound; `None` with a warning where that is nothing.
+    pub(crate) async fn spoken(&mut self, say: &Say) -> Option<Vec<u8>> {
+        if say.text.trim().is_empty() {
+            self.warn(13_520, "<Say> says nothing");
+            return None;
+        }
+        let language = say.language.as_deref().and_then(|tag| tag.parse().ok()).unwrap_or(Language::English);
+        Some(match speak(self.exchange, &say.text, language).await {
+            Ok(Ok(samples)) => audio::to_mulaw(&samples),
+            // Without a voice the line is silent as long as the text would take.
+            Ok(Err(_)) | Err(_) => vec![MULAW_SILENCE; say.text.chars().count() * SAMPLES_PER_CHARACTER],
+        })
     }
 
     /// Says the prompts, then takes the keys the caller presses next.
@@ -185,7 +169,8 @@ impl LiveCall<'_> {
         Ok(())
     }
 
-    async fn quiet(&mut self, lasting: Duration) -> Result<(), Interrupted> {
+    /// Lets time pass in silence.
+    pub(crate) async fn quiet(&mut self, lasting: Duration) -> Result<(), Interrupted> {
         for _ in 0..lasting.as_millis() / FRAME.as_millis() {
             self.play_frame(&[MULAW_SILENCE; FRAME_SAMPLES]).await?;
         }
@@ -193,7 +178,8 @@ impl LiveCall<'_> {
     }
 }
 
-fn times(repeat: Option<u32>) -> u32 {
+/// Returns how often a verb is repeated.
+pub(crate) fn times(repeat: Option<u32>) -> u32 {
     match repeat {
         None => 1,
         Some(0) => FOR_EVER,

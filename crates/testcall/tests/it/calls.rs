@@ -8,6 +8,7 @@ use testcall::{
 };
 use units::{Language, SampleRate};
 
+use crate::rest::RestClient;
 use crate::tiny_box::{OnStream, Seen, Setting};
 
 const INCOMING: &str = "/webhook/incoming_call";
@@ -143,18 +144,16 @@ async fn a_box_ends_or_changes_a_call_over_rest() {
     let script = CallScript::of([Step::wait_end()]);
     let call_id = testcall::new_call_id();
     let change = async {
-        let url = format!(
-            "{}/2010-04-01/Accounts/{}/Calls/{call_id}.json",
-            setting.carrier.api_url(),
-            setting.carrier.account_sid()
-        );
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let post = |body: &'static str| {
-            http.post(&url).basic_auth(setting.carrier.account_sid(), Some(crate::tiny_box::TOKEN)).body(body).send()
-        };
-        let twiml = post("Twiml=%3CResponse%3E%3CPause+length%3D%22600%22%2F%3E%3C%2FResponse%3E").await.unwrap();
-        let done = post("Status=completed").await.unwrap();
-        (twiml.status().as_u16(), done.status().as_u16())
+        let rest = RestClient::new(&setting.carrier);
+        let path = format!("Calls/{call_id}.json");
+        let markup = "Twiml=%3CResponse%3E%3CPause+length%3D%22600%22%2F%3E%3C%2FResponse%3E";
+        // A call that still rings cannot be changed like this.
+        let mut twiml = rest.post(&path, markup).await.0;
+        while twiml != 200 {
+            tokio::task::yield_now().await;
+            twiml = rest.post(&path, markup).await.0;
+        }
+        (twiml, rest.post(&path, "Status=completed").await.0)
     };
     let (report, statuses) = tokio::join!(setting.carrier.place_as(call_id.clone(), &script), change);
     setting.end().await;

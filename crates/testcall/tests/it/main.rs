@@ -2,4 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where a value is missing")]
 
 mod calls;
+mod dials;
+mod rest;
 mod tiny_box;
