@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use units::Language;
 
+use crate::api::Api;
 use crate::archive::Archive;
 use crate::carrier::CarrierRest;
 use crate::clock::Clock;
@@ -28,6 +29,7 @@ use crate::documents::Documents;
 use crate::events::Events;
 use crate::greetings::Greetings;
 use crate::health::{Health, Part, PartState};
+use crate::leads::Leads;
 use crate::logging::LogTap;
 use crate::metrics::Metrics;
 use crate::server::connections::{self, Limits, Patience};
@@ -91,6 +93,10 @@ pub struct Parts {
     pub events: Events,
     /// Messages to fetch.
     pub voicemail: Mailbox,
+    /// The HTTP API: who may use it.
+    pub api: Api,
+    /// Wakes the worker that makes leads of facts.
+    pub leads: Leads,
     /// How often one address may ask.
     pub rate_limit: RateLimit,
     /// Open media sockets whose token was right.
@@ -179,6 +185,8 @@ impl App {
         let parts = Parts {
             verifier: verifier(&config.carrier.auth_tokens)?,
             switchboard: Switchboard::new(calls),
+            api: Api::new(&config.store.path),
+            leads: Leads::default(),
             rate_limit: RateLimit::new(config.limits.requests_per_second),
             strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
             sockets: Arc::new(Semaphore::new(calls)),

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use units::Language;
 
+use crate::api::Scope;
+
 /// An office receptionist in a box: answers the phone, in Hebrew and English, without any cloud.
 #[derive(Debug, Parser)]
 #[command(name = "kolbox", version, about, max_term_width = 100)]
@@ -36,8 +38,46 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Start a box and a gateway on loopback, place four calls at the box and check what came of each, on both.
     Demo(DemoArgs),
+    /// Make, list or revoke tokens of the HTTP API.
+    Token(TokenArgs),
     /// Print the figures of this machine beside their targets.
     Bench(BenchArgs),
+}
+
+/// Arguments of `token`.
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// The configuration of the box, for the folder of its store.
+    #[arg(long, short, env = "KOLBOX_CONFIG", default_value = "/etc/kolbox/kolbox.toml", global = true)]
+    pub config: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: TokenCommand,
+}
+
+/// What can be done about tokens; the box may run meanwhile.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token and print it, this once.
+    Add {
+        /// What you call it.
+        #[arg(long)]
+        name: String,
+        /// What it may be used for, for example `leads:read`; may be given several times.
+        #[arg(long, required = true)]
+        scope: Vec<Scope>,
+    },
+    /// List the tokens, without their secrets.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a token: it is refused from then on.
+    Revoke {
+        /// Its id, as in the list.
+        id: String,
+    },
 }
 
 /// Arguments of `run`.

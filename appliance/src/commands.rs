@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod models;
 pub mod replay;
 pub mod run;
+pub mod token;
 
 mod arrived;
 mod boxed;

@@ -41,6 +41,12 @@ pub enum Part {
 }
 
 impl Part {
+    /// Returns the word for it, as in `/readyz`.
+    pub fn word(self) -> String {
+        let word = serde_json::to_value(self).ok();
+        word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
     /// The engines of the cloud.
     pub const CLOUD: [Self; 5] = [
         Self::OpenaiRecognizer,

@@ -13,6 +13,7 @@
 /// Name, version and commit of the program, as call logs name it.
 pub const SOFTWARE: &str = concat!("kolbox ", env!("CARGO_PKG_VERSION"), " ", env!("KOLBOX_COMMIT"));
 
+pub mod api;
 pub mod app;
 pub mod archive;
 pub mod call;
@@ -26,6 +27,7 @@ pub mod documents;
 pub mod events;
 pub mod greetings;
 pub mod health;
+pub mod leads;
 pub mod logging;
 pub mod metrics;
 pub mod reception;

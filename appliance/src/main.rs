@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use appliance::cli::{Cli, Command, RunArgs};
+use appliance::cli::{Cli, Command, RunArgs, TokenArgs};
 use appliance::commands;
 use appliance::config::{ConfigError, EXIT_USAGE};
 use appliance::logging::{self, LogTap, Style};
@@ -36,6 +36,7 @@ fn run(command: Command, lines: LogTap) -> anyhow::Result<ExitCode> {
         Command::Models(command) => commands::models::run(&command),
         Command::Replay(arguments) => commands::replay::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
+        Command::Token(TokenArgs { config, command }) => commands::token::run(&config, &command),
         Command::Bench(arguments) => commands::bench::run(&arguments),
     }
 }

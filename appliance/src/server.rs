@@ -19,6 +19,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::services::ServeDir;
 use units::Language;
 
+use crate::api;
 use crate::app::Parts;
 use crate::documents::Clip;
 
@@ -55,6 +56,7 @@ pub fn router(parts: &Arc<Parts>) -> Router {
         .merge(streams)
         .merge(admin)
         .merge(clips)
+        .merge(api::router(parts))
         .route("/metrics", get(admin::metrics))
         .layer(middleware::from_fn_with_state(Arc::clone(parts), guard::limit_rate))
         .with_state(Arc::clone(parts))

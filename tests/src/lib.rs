@@ -7,12 +7,15 @@
 //!
 //! **Invariant:** nothing here waits for a time; [`wait_until`] waits for a state, with a deadline.
 
+mod api;
 mod cloud;
 mod phrases;
 mod running;
+pub mod schema;
 mod socket;
 mod wait;
 
+pub use self::api::ApiClient;
 pub use self::cloud::{Cloud, DEVICE};
 pub use self::phrases::PhraseBook;
 pub use self::running::{ACCOUNT, Answer, BoxOptions, KEY, TestBox, engines, incoming_params};

@@ -12,6 +12,7 @@ use governor::clock::DefaultClock;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
+use crate::api::Problem;
 use crate::app::Parts;
 
 /// Addresses remembered before old ones are forgotten.
@@ -57,7 +58,14 @@ pub(super) async fn limit_rate(State(parts): State<Arc<Parts>>, request: Request
         let is_over = response.status().is_client_error() && !parts.rate_limit.admit(address);
         return if is_over { too_many(&parts) } else { response };
     }
-    if parts.rate_limit.admit(address) { next.run(request).await } else { too_many(&parts) }
+    if parts.rate_limit.admit(address) {
+        return next.run(request).await;
+    }
+    if path.starts_with("/api/") {
+        parts.metrics.rate_limited.inc();
+        return Problem::too_many().into_response();
+    }
+    too_many(&parts)
 }
 
 fn too_many(parts: &Parts) -> Response {

@@ -67,6 +67,6 @@ pub use crate::records::{
 pub use crate::retention::{DropReason, Dropped, Held, RetentionPlan, RetentionRule, plan_retention};
 pub use crate::store::{Rows, Store, StoreConfig, StoreError};
 pub use crate::tables::{
-    CallByTimeKey, Calls, CallsByTime, FormKey, Forms, Inbox, Meta, Spendings, Table, TurnKey, Turns, Voicemails,
-    WebhookKeys,
+    CallByTimeKey, Calls, CallsByTime, FormKey, Forms, Inbox, LeadFactKey, LeadFacts, Meta, Spendings, Table, TurnKey,
+    Turns, Voicemails, WebhookKeys,
 };

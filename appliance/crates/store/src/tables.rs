@@ -1,5 +1,6 @@
 //! The tables: which key leads to which row.
 
+use leads::{Fact, Source, SourceKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use units::{CallId, TurnId};
@@ -77,6 +78,43 @@ table!(
     /// What the cloud cost, by day (UTC, counted from 1970).
     Spendings = 10, "spendings", u64 => SpendingRow
 );
+
+table!(
+    /// What was told of people and is not folded into a lead yet, in the order in which it was told.
+    LeadFacts = 11, "lead_facts", LeadFactKey => Fact
+);
+
+/// Key of [`LeadFacts`]: a fact told twice is one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeadFactKey {
+    /// When it was told, in milliseconds since 1970.
+    pub at_wall_ms: u64,
+    /// What told it.
+    pub source: Source,
+}
+
+impl LeadFactKey {
+    /// Returns the key of a fact.
+    pub fn of(fact: &Fact) -> Self {
+        Self { at_wall_ms: fact.at_wall_ms, source: fact.source.clone() }
+    }
+}
+
+impl TableKey for LeadFactKey {
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.at_wall_ms.encode();
+        bytes.extend_from_slice(self.source.kind.as_str().as_bytes());
+        bytes.push(0);
+        bytes.extend_from_slice(self.source.id.as_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (at_wall_ms, rest) = split_number(bytes)?;
+        let (kind, id) = std::str::from_utf8(rest).ok()?.split_once('\0')?;
+        Some(Self { at_wall_ms, source: Source { kind: SourceKind::of(kind), id: id.to_owned() } })
+    }
+}
 
 /// Key of [`CallsByTime`].
 #[derive(Clone, Debug, PartialEq, Eq)]

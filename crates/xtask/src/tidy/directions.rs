@@ -18,12 +18,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("weather", &["units"]),
     ("calendar", &["units"]),
     ("messaging", &["units", "telephony"]),
+    ("leads", &["units", "telephony"]),
     ("fakes", &["units", "media"]),
     ("xtask", &[]),
     ("speech", &["units", "media", "language"]),
     ("speech-onnx", &["units", "media", "language", "speech"]),
     ("cloud", &["units", "media", "language", "speech", "weather", "fakes"]),
-    ("store", &["units", "protocol"]),
+    ("store", &["units", "protocol", "leads"]),
     ("sync", &["units", "protocol"]),
     ("update", &["units", "protocol"]),
     ("provision", &["units", "protocol"]),
@@ -32,6 +33,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "units",
             "language",
+            "leads",
             "media",
             "telephony",
             "protocol",
@@ -53,12 +55,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gateway", &["units", "protocol", "telephony", "rig"]),
     ("rig", &[]),
     ("sim", &["units", "protocol", "sync", "gateway", "rig"]),
-    ("chaos", &["units", "protocol", "store", "sync", "appliance", "rig"]),
+    ("chaos", &["units", "protocol", "leads", "store", "sync", "appliance", "rig"]),
     (
         "e2e",
         &[
             "units",
             "language",
+            "leads",
             "media",
             "telephony",
             "protocol",
@@ -92,6 +95,7 @@ pub const PURE: &[&str] = &[
     "weather",
     "calendar",
     "messaging",
+    "leads",
 ];
 
 /// What a pure package must not depend on, outside its tests.

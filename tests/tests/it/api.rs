@@ -1,0 +1,106 @@
+//! The API's own rules: who may ask, how errors look, what is described.
+
+use appliance::api::Scope;
+use appliance::api::token::TokenFile;
+use e2e::{ApiClient, BoxOptions, TestBox};
+use http::Method;
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_described_operation_is_a_route_that_needs_a_token() {
+    let running = TestBox::start(BoxOptions::default()).await.unwrap();
+    let answer = running.get("/api/openapi.json").await.unwrap();
+    assert_eq!(answer.status, 200);
+    let description = answer.json();
+    assert_eq!(description["openapi"], "3.1.0");
+    let mut names = Vec::new();
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            names.push(operation["operationId"].as_str().unwrap().to_owned());
+            let method: Method = method.to_ascii_uppercase().parse().unwrap();
+            let path = path.replace(['{', '}'], "");
+            let answer = running.send(running.request(method.clone(), &path)).await.unwrap();
+            let is_open = operation["security"].as_array().unwrap().is_empty();
+            // Whoever asks without a token too often is told so.
+            let expected: &[u16] = if is_open { &[200] } else { &[401, 429] };
+            assert!(expected.contains(&answer.status), "{method} {path}: {}", answer.status);
+        }
+    }
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count, "a name is given twice: {names:?}");
+    let text = description.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().unwrap();
+        assert!(description.pointer(pointer).is_some(), "{pointer} leads nowhere");
+    }
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_opens_what_its_scopes_say_until_it_is_revoked() {
+    let running = TestBox::start(BoxOptions::default()).await.unwrap();
+    let client = ApiClient::new(&running, &[Scope::SettingsRead]).unwrap();
+    let status = client.get("/api/status").await.unwrap();
+    assert_eq!((status.status, status.json()["parts"]["store"]["state"].as_str().unwrap()), (200, "ok"));
+    assert_eq!(status.header("cache-control"), "no-store");
+
+    let other = ApiClient::new(&running, &[Scope::CallsRead]).unwrap();
+    let refused = other.get("/api/status").await.unwrap();
+    assert_eq!((refused.status, refused.header("content-type")), (403, "application/problem+json"));
+    assert!(refused.json()["detail"].as_str().unwrap().contains("settings:read"));
+    assert!(refused.header("www-authenticate").contains("scope=\"settings:read\""));
+
+    let file = TokenFile::new(&running.parts.config.store.path);
+    file.revoke(client.token().split('_').nth(1).unwrap()).unwrap();
+    let refused = client.get("/api/status").await.unwrap();
+    assert_eq!((refused.status, refused.json()["type"].as_str().unwrap()), (401, "urn:kolbox:problem:no-token"));
+    assert!(refused.header("www-authenticate").starts_with("Bearer"));
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_tries_tokens_is_slowed_down_and_the_office_is_not() {
+    let running = TestBox::start(BoxOptions::default()).await.unwrap();
+    let client = ApiClient::new(&running, &[Scope::SettingsRead]).unwrap();
+    let mut statuses = Vec::new();
+    for number in 0..30 {
+        let request = running.request(Method::GET, "/api/status").bearer_auth(format!("kbx_{number}_guess"));
+        statuses.push(running.send(request).await.unwrap().status);
+    }
+    assert!(statuses.contains(&401) && statuses.contains(&429), "{statuses:?}");
+    assert_eq!(client.get("/api/status").await.unwrap().status, 200);
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_a_problem_too() {
+    let running = TestBox::start(BoxOptions::default()).await.unwrap();
+    let missing = running.get("/api/nothing").await.unwrap();
+    assert_eq!((missing.status, missing.header("content-type")), (404, "application/problem+json"));
+    assert_eq!(missing.json()["status"], 404);
+    let client = ApiClient::new(&running, &[Scope::SettingsRead]).unwrap();
+    let request = running.request(Method::DELETE, "/api/status").bearer_auth(client.token());
+    let wrong = running.send(request).await.unwrap();
+    assert_eq!((wrong.status, wrong.header("content-type")), (405, "application/problem+json"));
+    assert!(wrong.header("allow").contains("GET"), "{}", wrong.header("allow"));
+    assert_eq!(wrong.json()["type"], "urn:kolbox:problem:bad-method");
+    running.stop().await.unwrap();
+}
+
+#[test]
+fn the_validator_of_these_tests_finds_what_is_wrong() {
+    let description = json!({ "components": { "schemas": { "A": {
+        "type": "object", "required": ["a"], "properties": {
+            "a": { "type": "integer", "minimum": 0 },
+            "b": { "anyOf": [{ "type": "null" }, { "type": "array", "items": { "enum": ["x"] } }] } } } } } });
+    let schema = json!({ "$ref": "#/components/schemas/A" });
+    let fits = |value: Value| e2e::schema::validate(&description, &schema, &value).is_ok();
+    assert!(fits(json!({ "a": 1 })) && fits(json!({ "a": 0, "b": ["x"] })) && fits(json!({ "a": 0, "b": null })));
+    for wrong in
+        [json!({}), json!({ "a": -1 }), json!({ "a": "1" }), json!({ "a": 1, "b": ["y"] }), json!({ "a": 1, "c": 1 })]
+    {
+        assert!(!fits(wrong.clone()), "{wrong}");
+    }
+}
