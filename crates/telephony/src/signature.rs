@@ -165,7 +165,7 @@ fn signed_params(params: &Params) -> String {
 }
 
 /// Returns the URL without `#` and what follows.
-fn without_fragment(url: &str) -> &str {
+pub(crate) fn without_fragment(url: &str) -> &str {
     url.split('#').next().unwrap_or_default()
 }
 

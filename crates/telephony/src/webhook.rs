@@ -5,7 +5,7 @@ use std::fmt;
 use crate::dedup::DedupKey;
 use crate::form::{FormError, Params};
 use crate::public_url::PublicUrl;
-use crate::signature::{SignatureError, Verifier};
+use crate::signature::{SignatureError, Verifier, without_fragment};
 
 /// Name of the header that is the same on every retry of one request, in lower case.
 pub const IDEMPOTENCY_HEADER: &str = "i-twilio-idempotency-token";
@@ -102,8 +102,10 @@ impl Verifier {
         if signature.is_none() {
             return Err(SignatureError::Missing.into());
         }
-        let url = base.webhook(request.path_and_query);
-        let (path, query) = request.path_and_query.split_once('?').unwrap_or((request.path_and_query, ""));
+        // No signature covers a fragment, so nothing is read from it.
+        let path_and_query = without_fragment(request.path_and_query);
+        let url = base.webhook(path_and_query);
+        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
         let mut json = None;
         let params = match (request.method, BodyKind::of(request.content_type)) {
             (Method::Get, _) => {

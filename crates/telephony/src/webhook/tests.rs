@@ -28,6 +28,17 @@ fn a_signed_get_has_its_parameters_in_the_query() {
 }
 
 #[test]
+fn what_stands_behind_a_fragment_is_not_signed_and_not_read() {
+    let signature = Signer::new(key()).sign(&base().webhook(PATH), &Params::new());
+    for fragment in ["#?CallSid=CA9", "#x?CallSid=CA9&From=%2B97254", "?#&CallSid=CA9"] {
+        let path = format!("{PATH}{fragment}");
+        let request = WebhookRequest { method: Method::Get, ..post(&path, "", &signature) };
+        let webhook = verify(&request).ok();
+        assert!(webhook.is_none_or(|webhook| webhook.path() == PATH && webhook.params().is_empty()), "{fragment}");
+    }
+}
+
+#[test]
 fn a_post_does_not_take_parameters_from_its_query() {
     let path = "/webhook/incoming_call?CallSid=CA9";
     let signature = sign(path, "CallSid=CA1");
