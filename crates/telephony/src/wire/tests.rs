@@ -1,3 +1,5 @@
+mod properties;
+
 use super::*;
 use crate::public_url::PublicUrl;
 use crate::secret::AuthKey;
