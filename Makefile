@@ -66,6 +66,14 @@ chaos: ## Kill and cut everything between box and gateway, ROUNDS times (500), a
 	@cargo build --release --package chaos --package gateway
 	@target/release/kolbox-chaos --rounds $(or $(ROUNDS),500) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
 
+.PHONY: fuzz
+fuzz: ## Fuzz TARGET (each of them) for SECONDS (60): forms, bodies, frames, markup, call logs; needs nightly Rust.
+	@tests/fuzz/fuzz.sh run '$(TARGET)' $(or $(SECONDS),60)
+
+.PHONY: fuzz-keep
+fuzz-keep: ## Take what fuzzing found and reaches new code into the corpora that make test replays.
+	@tests/fuzz/fuzz.sh keep '$(TARGET)'
+
 .PHONY: check
 check: setup ## Check format, lints, docs and house rules without running the tests.
 	@cargo xtask check

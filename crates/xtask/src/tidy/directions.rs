@@ -54,6 +54,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("gateway", &["units", "protocol", "telephony", "rig"]),
     ("rig", &[]),
+    ("fuzz-targets", &["telephony", "messaging", "replay"]),
     ("sim", &["units", "protocol", "sync", "gateway", "rig"]),
     ("chaos", &["units", "protocol", "leads", "store", "sync", "appliance", "rig"]),
     (
