@@ -120,7 +120,8 @@ impl std::fmt::Debug for Parts {
 impl Parts {
     /// Returns what writes the documents for the carrier.
     pub fn documents(&self) -> Documents<'_> {
-        Documents { base: &self.config.http.public_url, missing: self.greetings.missing() }
+        let missing = self.greetings.missing();
+        Documents { base: &self.config.http.public_url, missing, voicemail: &self.config.voicemail }
     }
 
     /// Returns the folder of the recordings that the carrier plays.

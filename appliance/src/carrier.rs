@@ -67,6 +67,11 @@ pub enum CarrierError {
 }
 
 impl CarrierError {
+    /// Returns whether the carrier does not know what was asked for.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Refused { status } if *status == StatusCode::NOT_FOUND)
+    }
+
     /// Returns whether the same request may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -131,6 +136,19 @@ impl CarrierRest {
             bytes.extend_from_slice(&piece);
         }
         Ok(bytes)
+    }
+
+    /// Deletes a recording by the carrier's name for it. One that is gone already counts as done.
+    pub async fn delete_recording(&self, id: &str) -> Result<(), CarrierError> {
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(CarrierError::ForeignAddress);
+        }
+        let url = format!("{}/2010-04-01/Accounts/{}/Recordings/{id}.json", self.api_url, self.account_sid);
+        match self.send(self.client.delete(url).timeout(REQUEST_TIMEOUT)).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_missing() => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn update(&self, call: &CallId, form: &[(&str, &str)]) -> Result<(), CarrierError> {

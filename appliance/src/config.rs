@@ -7,6 +7,7 @@ pub mod cloud;
 mod load;
 mod secret;
 mod sync;
+mod voicemail;
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -24,6 +25,7 @@ pub use self::cloud::{Brain, Credential, Dollars, EngineName, Google, OpenAi, Pr
 pub use self::load::{ConfigError, Environment};
 pub use self::secret::Secret;
 pub use self::sync::Sync;
+pub use self::voicemail::Voicemail;
 
 /// Exit code for wrong usage or configuration (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
@@ -51,6 +53,9 @@ pub struct Config {
     /// Speaking.
     #[serde(default)]
     pub synthesizer: Synthesizer,
+    /// Messages callers leave.
+    #[serde(default)]
+    pub voicemail: Voicemail,
     /// Where everything is kept.
     #[serde(default)]
     pub store: Store,

@@ -6,10 +6,8 @@ use telephony::markup::{Connect, Dial, HttpMethod, Number, Play, Record, Respons
 use telephony::one_time::StreamToken;
 use units::{CallId, Language, Pii};
 
-/// Longest message a caller can leave, in seconds.
-const MAX_MESSAGE_S: u32 = 180;
-/// Silence that ends a message, in seconds.
-const MESSAGE_SILENCE_S: u32 = 5;
+use crate::config::Voicemail;
+
 /// How long a person's telephone rings, in seconds.
 const TRANSFER_RING_S: u32 = 20;
 /// Asks the carrier to try again when the box cannot be reached or has to refuse for the moment; by default it
@@ -69,6 +67,8 @@ pub struct Documents<'a> {
     pub base: &'a PublicUrl,
     /// Clips that could not be rendered; the carrier speaks these in a voice of its own.
     pub missing: Vec<(Clip, Language)>,
+    /// How messages are recorded.
+    pub voicemail: &'a Voicemail,
 }
 
 impl Documents<'_> {
@@ -124,11 +124,14 @@ impl Documents<'_> {
         let record = Record {
             action: Some(self.base.webhook(&format!("/webhook/handle_recording{TRY_AGAIN}"))),
             method: Some(HttpMethod::Post),
-            timeout_s: Some(MESSAGE_SILENCE_S),
+            timeout_s: Some(self.voicemail.silence_seconds),
             finish_on_key: Some("#".to_owned()),
-            max_length_s: Some(MAX_MESSAGE_S),
+            max_length_s: Some(self.voicemail.max_seconds),
             play_beep: Some(true),
             trim: Some(Trim::DoNotTrim),
+            recording_status_callback: Some(self.base.webhook(&format!("/webhook/recording_status{TRY_AGAIN}"))),
+            recording_status_callback_method: Some(HttpMethod::Post),
+            recording_status_callback_event: Some("completed absent".to_owned()),
             ..Record::default()
         };
         document.then(self.clip(Clip::Fallback, language)).then(record).then(Verb::Hangup)
@@ -161,6 +164,7 @@ mod tests {
     use units::Language;
 
     use super::{Clip, Documents};
+    use crate::config::Voicemail;
 
     #[test]
     fn a_call_is_greeted_connected_and_falls_into_voicemail() {
@@ -168,7 +172,7 @@ mod tests {
         let call: units::CallId = "CA1".parse().unwrap();
         let mut tokens = TokenTable::new(TokenConfig::default());
         let token = tokens.issue(std::time::Duration::ZERO, call.clone(), [7; TOKEN_RANDOM_BYTES]).unwrap();
-        let documents = Documents { base: &base, missing: Vec::new() };
+        let documents = Documents { base: &base, missing: Vec::new(), voicemail: &Voicemail::default() };
         let document = documents.answer(GreetingMode::Play, &call, &token, Language::Hebrew);
         let [Verb::Play(greeting), Verb::Connect(connect), Verb::Play(fallback), Verb::Record(record), Verb::Hangup] =
             &document.verbs[..]
@@ -182,6 +186,9 @@ mod tests {
         assert_eq!(connect.action.as_deref(), Some("https://office.example.org/kol/webhook/stream_ended"));
         assert!(connect.stream.parameters.contains(&("token".to_owned(), token.as_str().to_owned())));
         assert!(record.action.as_deref().is_some_and(|action| action.contains("/webhook/handle_recording#rc=3")));
+        let told = record.recording_status_callback.as_deref();
+        assert!(told.is_some_and(|url| url.contains("/webhook/recording_status#rc=3")), "{told:?}");
+        assert_eq!((record.timeout_s, record.max_length_s), (Some(5), Some(180)));
         assert!(document.write().unwrap().starts_with("<?xml"));
 
         let spoken = documents.answer(GreetingMode::Stream, &call, &token, Language::Hebrew);
@@ -192,7 +199,7 @@ mod tests {
     fn every_document_ends_the_call_by_itself() {
         let base = "https://office.example.org".parse().unwrap();
         let number = "+97231234567".to_owned().into();
-        let documents = Documents { base: &base, missing: Vec::new() };
+        let documents = Documents { base: &base, missing: Vec::new(), voicemail: &Voicemail::default() };
         for document in [
             documents.voicemail(Language::English),
             documents.thanks(Language::English),
@@ -206,7 +213,7 @@ mod tests {
     fn a_clip_that_could_not_be_rendered_is_spoken_by_the_carrier() {
         let base = "https://office.example.org".parse().unwrap();
         let missing = vec![(Clip::Fallback, Language::Hebrew)];
-        let documents = Documents { base: &base, missing };
+        let documents = Documents { base: &base, missing, voicemail: &Voicemail::default() };
         let hebrew = documents.voicemail(Language::Hebrew);
         assert!(matches!(&hebrew.verbs[0], Verb::Say(say) if say.language.as_deref() == Some("he-IL")), "{hebrew:?}");
         assert!(matches!(documents.voicemail(Language::English).verbs[0], Verb::Play(_)));

@@ -117,7 +117,7 @@ impl Events {
         self.put(batch, &FormRecord { call, form, complete: row.complete, record, extra: Extra::default() });
     }
 
-    /// Tells that a message was left, or that its recording is here now.
+    /// Tells that a message is here. Told once, when its audio is on this device.
     pub fn voicemail_saved(&self, batch: &mut Batch, record: &VoicemailRecord) {
         self.put(
             batch,

@@ -37,6 +37,7 @@ pub mod sound;
 pub mod switchboard;
 pub mod sync;
 pub mod test_call;
+pub mod transcribing;
 pub mod vitals;
 pub mod voice;
 pub mod voicemail;

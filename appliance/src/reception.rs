@@ -4,20 +4,16 @@ use std::time::Duration;
 
 use conversation::StreamWatchdog;
 use rand::RngExt as _;
-use store::{
-    Batch, CallOutcome, CallRecord, Calls, CommitError, EncodeError, VoicemailKey, VoicemailRecord, Voicemails,
-};
-use store::{VoicemailState, WebhookKeys, WebhookRow};
+use store::{Batch, CallOutcome, CallRecord, Calls, CommitError, EncodeError};
 use telephony::markup::Response;
 use telephony::wire::StreamStatus;
-use telephony::wire::{Address, CallStatusUpdate, DialResult, IncomingCall, RecordingResult, StreamEnded, StreamEvent};
+use telephony::wire::{Address, CallStatusUpdate, DialResult, IncomingCall, StreamEnded, StreamEvent};
 use telephony::{FieldError, VerifiedWebhook};
 use units::{CallId, Language, Pii};
 
 use crate::app::Parts;
 use crate::documents;
 use crate::switchboard::{Caller, Ending};
-use crate::voicemail::Fetch;
 
 /// Longest wait for a call's record to reach the disk before the call is answered all the same: the telephone has
 /// to be answered, and the record is written again when the call ends.
@@ -116,46 +112,6 @@ pub fn transfer_ended(parts: &Parts, webhook: &VerifiedWebhook) -> Result<Respon
     Ok(parts.documents().voicemail(language))
 }
 
-/// Keeps a message and thanks for it. Acknowledged only when the record is on the disk.
-pub async fn handle_recording(parts: &Parts, webhook: &VerifiedWebhook) -> Result<Response, ReceptionError> {
-    let result = RecordingResult::read(webhook)?;
-    let language = language_of(parts, &result.call_id);
-    if let Some(recording) = &result.recording {
-        let received_wall_ms = parts.clock.wall_ms();
-        let key = VoicemailKey { received_wall_ms, call: result.call_id.clone() };
-        let record = VoicemailRecord {
-            key: key.clone(),
-            caller: address_text(&result.from),
-            source: recording.url.clone(),
-            recording: None,
-            digest: None,
-            duration_ms: recording.duration.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
-            transcript: None,
-            language: Some(language),
-            state: VoicemailState::New,
-        };
-        // The carrier's name of the recording makes a repetition known after a restart too.
-        let token = format!("recording-{}", recording.id);
-        let row = WebhookRow { first_seen_wall_ms: received_wall_ms, route: "handle_recording".to_owned() };
-        let mut batch = Batch::new();
-        batch.require_absent::<WebhookKeys>(&token)?;
-        batch.put::<WebhookKeys>(&token, &row)?;
-        batch.put::<Voicemails>(&key, &record)?;
-        parts.events.voicemail_saved(&mut batch, &record);
-        put_outcome(parts, &mut batch, &result.call_id).await?;
-        match parts.archive.commit(batch).await {
-            Ok(()) => {
-                parts.metrics.voicemails.inc();
-                tracing::info!(call_id = %result.call_id, "message taken");
-                parts.voicemail.request(Fetch { key });
-            }
-            Err(CommitError::Conflict) => tracing::debug!(call_id = %result.call_id, "message was known already"),
-            Err(error) => return Err(ReceptionError::NotKept(error)),
-        }
-    }
-    Ok(parts.documents().thanks(language))
-}
-
 /// Notes how a call stands for the carrier; a call that is over is no longer waited for.
 pub async fn call_status(parts: &Parts, webhook: &VerifiedWebhook) -> Result<(), ReceptionError> {
     let update = CallStatusUpdate::read(webhook)?;
@@ -229,27 +185,13 @@ async fn keep_call(parts: &Parts, caller: &Caller) {
     }
 }
 
-/// Adds to `batch` that the call ended with a message, where the call is known.
-async fn put_outcome(parts: &Parts, batch: &mut Batch, call: &CallId) -> Result<(), EncodeError> {
-    let id = call.clone();
-    let known = parts.archive.blocking(move |archive| archive.store()?.get::<Calls>(&id).ok().flatten()).await;
-    let Some(mut record) = known.flatten() else { return Ok(()) };
-    // A call that had a stream has told of its end by now.
-    let is_news = record.outcome == CallOutcome::InProgress;
-    record.outcome = CallOutcome::Voicemail;
-    let lasted = parts.clock.wall_ms().saturating_sub(record.started_wall_ms);
-    record.duration_ms = Some(lasted);
-    if is_news {
-        parts.events.call_ended(batch, &record);
-    }
-    batch.put_call(&record)
-}
-
-fn language_of(parts: &Parts, call: &CallId) -> Language {
+/// Returns the language a call is in, as far as the box remembers it.
+pub(crate) fn language_of(parts: &Parts, call: &CallId) -> Language {
     parts.switchboard.ending(call).map_or(parts.language, |(_, language)| language)
 }
 
-fn address_text(address: &Pii<Address>) -> Pii<String> {
+/// Returns an address as records show it; empty when withheld.
+pub(crate) fn address_text(address: &Pii<Address>) -> Pii<String> {
     let text = match address.reveal() {
         Address::Phone(number) => number.clone(),
         Address::WhatsApp(number) => format!("whatsapp:{number}"),

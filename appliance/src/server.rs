@@ -34,6 +34,7 @@ pub fn router(parts: &Arc<Parts>) -> Router {
     let webhooks = Router::new()
         .route("/webhook/incoming_call", any(webhook::incoming_call))
         .route("/webhook/handle_recording", any(webhook::handle_recording))
+        .route("/webhook/recording_status", any(webhook::recording_status))
         .route("/webhook/call_status", any(webhook::call_status))
         .route("/webhook/stream_ended", any(webhook::stream_ended))
         .route("/webhook/transfer_ended", post(webhook::transfer_ended))

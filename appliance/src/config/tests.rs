@@ -35,6 +35,11 @@ fn a_wrong_file_is_refused_with_file_line_field_and_what_was_expected() {
         "600ms",
     );
     check_refused(&format!("{SMALLEST}[greeting]\nmode = 'sing'\n"), "kolbox.toml:5: greeting.mode: ", "`stream`");
+    check_refused(
+        &format!("{SMALLEST}[voicemail]\nmax_seconds = 0\n"),
+        "kolbox.toml:5: voicemail.max_seconds: ",
+        "from 1 to 3600",
+    );
     check_refused("[http\n", "kolbox.toml:1: file: ", "]");
     check_refused("[http]\npublic_url = 'ftp://x'\n[carrier]\n", "kolbox.toml:2: http.public_url: ", "https://");
 }

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use crate::app::Parts;
 use crate::reception::{self, ReceptionError};
 use crate::switchboard::Answer;
+use crate::voicemail;
 
 /// What keeps every cache from keeping an answer.
 const NO_STORE: &str = "no-store, no-cache, must-revalidate, max-age=0";
@@ -70,7 +71,17 @@ pub(super) async fn incoming_call(State(parts): State<Arc<Parts>>, webhook: Veri
 
 pub(super) async fn handle_recording(State(parts): State<Arc<Parts>>, webhook: Verified) -> Response {
     to_the_end(Arc::clone(&parts), async move {
-        answer_once(&parts, &webhook.0, async |webhook| reception::handle_recording(&parts, webhook).await).await
+        answer_once(&parts, &webhook.0, async |webhook| voicemail::handle_recording(&parts, webhook).await).await
+    })
+    .await
+}
+
+pub(super) async fn recording_status(State(parts): State<Arc<Parts>>, webhook: Verified) -> Response {
+    to_the_end(Arc::clone(&parts), async move {
+        answer_once(&parts, &webhook.0, async |webhook| {
+            voicemail::recording_status(&parts, webhook).await.map(|()| markup::Response::new())
+        })
+        .await
     })
     .await
 }
@@ -240,8 +251,15 @@ fn text_header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// Returns the route's name for counting, out of a closed list: paths come from outside.
 fn route_name(path: &str) -> &'static str {
-    const ROUTES: [&str; 6] =
-        ["incoming_call", "handle_recording", "call_status", "stream_ended", "transfer_ended", "stream_status"];
+    const ROUTES: [&str; 7] = [
+        "incoming_call",
+        "handle_recording",
+        "recording_status",
+        "call_status",
+        "stream_ended",
+        "transfer_ended",
+        "stream_status",
+    ];
     let last = path.rsplit('/').next().unwrap_or_default();
     ROUTES.iter().find(|route| **route == last).copied().unwrap_or("other")
 }

@@ -7,7 +7,7 @@
 //!
 //! On the way in, what the caller said: [`digits`] finds numbers in words, [`phone`] knows how long telephone numbers
 //! are, [`intent`] understands short answers, [`completeness`] tells whether more is to come. [`compare`] measures word
-//! errors, [`script`] tells the languages apart.
+//! errors, [`script`] tells the languages apart, [`summary`] says what a message is about.
 //!
 //! Everything is a function of its arguments. The crate knows no model, no audio and no call.
 //!
@@ -28,6 +28,7 @@ pub mod phonemes;
 pub mod readings;
 pub mod script;
 pub mod sentences;
+pub mod summary;
 
 mod phrases;
 mod words;

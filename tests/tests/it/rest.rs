@@ -22,6 +22,8 @@ struct Script {
     seen: Vec<Seen>,
     /// The next answers to fetching a recording; 200 when there is none.
     statuses: VecDeque<StatusCode>,
+    /// The next answers to deleting one; 204 when there is none.
+    deletions: VecDeque<StatusCode>,
     samples: Vec<i16>,
 }
 
@@ -42,6 +44,11 @@ impl Rest {
         let router = Router::new().fallback(answer).with_state(Arc::clone(&script));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, script, server }
+    }
+
+    /// Answers the next deletions with these.
+    pub(crate) fn delete_with(&self, statuses: impl IntoIterator<Item = StatusCode>) {
+        self.script.lock().unwrap().deletions.extend(statuses);
     }
 
     /// Returns the address of a recording as a callback of the carrier names it.
@@ -65,8 +72,10 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, method: Method, uri: U
     let mut script = script.lock().unwrap();
     let path = uri.path().to_owned();
     script.seen.push((method.clone(), path, String::from_utf8_lossy(&body).into_owned()));
-    if method == Method::POST {
-        return (StatusCode::OK, "{}").into_response();
+    match method {
+        Method::POST => return (StatusCode::OK, "{}").into_response(),
+        Method::DELETE => return script.deletions.pop_front().unwrap_or(StatusCode::NO_CONTENT).into_response(),
+        _ => {}
     }
     match script.statuses.pop_front() {
         Some(status) => status.into_response(),

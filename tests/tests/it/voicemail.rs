@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use e2e::{BoxOptions, PhraseBook, TestBox, wait_until};
-use store::CallOutcome;
+use store::{CallOutcome, CarrierCopy, VoicemailPath, VoicemailRecord};
 use telephony::Params;
 use telephony::webhook::IDEMPOTENCY_HEADER;
 use testcall::{CallScript, CallerVoice as _, Faults, Happened, Pace, Step, new_call_id};
@@ -227,6 +227,229 @@ async fn a_caller_who_hangs_up_on_voicemail_is_on_record_as_having_hung_up() {
     assert_eq!(record.outcome, CallOutcome::CallerHungUp);
     assert!(record.duration_ms.is_some());
     target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_whose_action_never_came_is_kept_by_the_callback_alone() {
+    let book = PhraseBook::new(&[MESSAGE]);
+    let rest = Rest::start([StatusCode::NOT_FOUND], book.speak(MESSAGE, Language::English).unwrap()).await;
+    let target = TestBox::start(at(&rest, BoxOptions::understanding(&book))).await.unwrap();
+    let call = new_call_id();
+    target.ring(&call).await.unwrap();
+    let answer = target.post("/webhook/recording_status", &status_of(&call, "RE01", "completed")).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let message = written_down(&target, &call).await;
+    assert_eq!(message.path, Some(VoicemailPath::CarrierCallback));
+    assert_eq!(message.caller.reveal(), "+972500000001", "the callback does not say who called, the call does");
+    assert_eq!(message.transcript.unwrap().reveal(), MESSAGE);
+    assert_eq!(message.summary.unwrap().reveal(), MESSAGE);
+    assert_eq!(message.language, Some(Language::English));
+    assert_eq!(target.record(&call).unwrap().unwrap().outcome, CallOutcome::Voicemail);
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn action_and_callback_in_any_order_repeated_and_over_a_restart_are_one_message() {
+    for order in ["ac", "ca", "aacc", "ccaa", "a|c", "c|a", "ac|ac", "c|c|a"] {
+        let rest = Rest::start([], vec![0; 8_000]).await;
+        let mut target = TestBox::start(at(&rest, BoxOptions::default())).await.unwrap();
+        let call = new_call_id();
+        for what in order.chars() {
+            let (path, params) = match what {
+                'a' => ("/webhook/handle_recording", action_of(&call, "RE01", &rest)),
+                'c' => ("/webhook/recording_status", status_of(&call, "RE01", "completed")),
+                _ => {
+                    let folder = target.stop().await.unwrap();
+                    target = TestBox::start(at(&rest, BoxOptions::default().on(folder))).await.unwrap();
+                    continue;
+                }
+            };
+            assert_eq!(target.post(path, &params).await.unwrap().status, 200, "{order}");
+        }
+        let message = written_down(&target, &call).await;
+        let first = if order.starts_with('a') { VoicemailPath::CarrierAction } else { VoicemailPath::CarrierCallback };
+        assert_eq!(message.path, Some(first), "{order}");
+        assert_eq!(target.messages().unwrap().len(), 1, "{order}");
+        target.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_webhooks_of_one_recording_at_once_are_one_message() {
+    let rest = Rest::start([], vec![0; 8_000]).await;
+    let target = TestBox::start(at(&rest, BoxOptions::default())).await.unwrap();
+    let call = new_call_id();
+    let (action, status) = (action_of(&call, "RE01", &rest), status_of(&call, "RE01", "completed"));
+    let posts = (0..100).map(|number| {
+        let (target, action, status) = (&target, &action, &status);
+        async move {
+            match number % 2 {
+                0 => target.post("/webhook/handle_recording", action).await,
+                _ => target.post("/webhook/recording_status", status).await,
+            }
+        }
+    });
+    for answer in futures_util::future::join_all(posts).await {
+        assert_eq!(answer.unwrap().status, 200);
+    }
+    written_down(&target, &call).await;
+    assert_eq!(target.messages().unwrap().len(), 1);
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_that_the_carrier_does_not_have_is_no_longer_asked_for() {
+    for word in ["absent", "failed"] {
+        // Never there, as far as the carrier's interface is concerned.
+        let rest = Rest::start([StatusCode::NOT_FOUND; 50], Vec::new()).await;
+        let target = TestBox::start(at(&rest, BoxOptions::default())).await.unwrap();
+        let call = new_call_id();
+        let early = target.post("/webhook/recording_status", &status_of(&call, "RE01", word)).await.unwrap();
+        assert_eq!((early.status, target.messages().unwrap().len()), (200, 0), "nothing was recorded, nothing is kept");
+        target.post("/webhook/handle_recording", &action_of(&call, "RE01", &rest)).await.unwrap();
+        let closing = status_of(&call, "RE01", word).with("ErrorCode", "13610");
+        assert_eq!(target.post("/webhook/recording_status", &closing).await.unwrap().status, 200);
+        let message = target.messages().unwrap().remove(0);
+        assert_eq!((message.source, message.recording), (None, None));
+        assert_eq!(message.caller.reveal(), "+972500000001", "who wanted to leave a message is still known");
+        assert!(target.is_well().await.unwrap());
+        target.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_of_a_recording_by_another_account_or_half_is_refused() {
+    let target = TestBox::start(BoxOptions::default()).await.unwrap();
+    let call = new_call_id();
+    let whole = status_of(&call, "RE01", "completed");
+    let of = |account: &str, status: Option<&str>| {
+        let params =
+            Params::new().with("CallSid", call.as_str()).with("AccountSid", account).with("RecordingSid", "RE01");
+        status.into_iter().fold(params, |params, status| params.with("RecordingStatus", status))
+    };
+    let stranger = of("AC99999999999999999999999999999999", Some("completed"));
+    for (params, status) in
+        [(&stranger, 403), (&of(e2e::ACCOUNT, None), 400), (&of(e2e::ACCOUNT, Some("dancing")), 200)]
+    {
+        assert_eq!(target.post("/webhook/recording_status", params).await.unwrap().status, status);
+    }
+    let unsigned = target.form("/webhook/recording_status", whole.encode());
+    assert_eq!(target.send(unsigned).await.unwrap().status, 403);
+    assert!(target.messages().unwrap().is_empty());
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_hangs_up_on_the_recording_is_not_thanked_and_the_message_is_kept() {
+    let rest = Rest::start([], vec![0; 8_000]).await;
+    let target = TestBox::start(at(&rest, BoxOptions::default())).await.unwrap();
+    let call = new_call_id();
+    let hung_up = action_of(&call, "RE01", &rest).with("Digits", "hangup");
+    let answer = target.post("/webhook/handle_recording", &hung_up).await.unwrap();
+    assert!(answer.status == 200 && !answer.text().contains("thanks"), "{}", answer.text());
+    let keyed = action_of(&call, "RE02", &rest).with("Digits", "#");
+    assert!(target.post("/webhook/handle_recording", &keyed).await.unwrap().text().contains("thanks"));
+    let odd = action_of(&call, "RE03", &rest).with("Digits", "seven");
+    assert_eq!(target.post("/webhook/handle_recording", &odd).await.unwrap().status, 400);
+    assert_eq!(target.messages().unwrap().len(), 2);
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_without_an_address_is_fetched_by_its_name() {
+    let rest = Rest::start([], vec![0; 8_000]).await;
+    let target = TestBox::start(at(&rest, BoxOptions::default())).await.unwrap();
+    let call = new_call_id();
+    let nameless = result_of(&call).with("RecordingSid", "RE01");
+    assert_eq!(target.post("/webhook/handle_recording", &nameless).await.unwrap().status, 200);
+    assert_eq!(written_down(&target, &call).await.duration_ms, 1_000);
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_deleted_at_the_carrier_once_it_is_safe_here_and_only_where_that_is_wanted() {
+    for is_wanted in [true, false] {
+        let rest = Rest::start([], vec![0; 8_000]).await;
+        rest.delete_with([StatusCode::SERVICE_UNAVAILABLE]);
+        let options = at(&rest, BoxOptions::default());
+        let options = options.configured(move |config| config.voicemail.delete_at_carrier = is_wanted);
+        let target = TestBox::start(options).await.unwrap();
+        let call = new_call_id();
+        target.post("/webhook/handle_recording", &action_of(&call, "RE01", &rest)).await.unwrap();
+        let message = written_down(&target, &call).await;
+        let deletions = || rest.seen().into_iter().filter(|(method, ..)| *method == Method::DELETE).collect::<Vec<_>>();
+        if is_wanted {
+            wait_until("the deletion", async || {
+                let copy = target.messages().ok()?.first()?.carrier_copy;
+                (copy == CarrierCopy::Deleted).then_some(())
+            })
+            .await
+            .unwrap();
+            let path = format!("/2010-04-01/Accounts/{}/Recordings/RE01.json", e2e::ACCOUNT);
+            assert_eq!(deletions().iter().map(|(_, at, _)| at.clone()).collect::<Vec<_>>(), [path.clone(), path]);
+        } else {
+            assert_eq!((message.carrier_copy, deletions().len()), (CarrierCopy::Kept, 0));
+        }
+        let file = target.parts.archive.recordings().unwrap().path(&message.recording.unwrap());
+        assert!(std::fs::read(file).unwrap().starts_with(b"RIFF"));
+        target.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_to_be_deleted_when_the_box_stopped_is_deleted_after_the_start_and_gone_already_is_as_good() {
+    let rest = Rest::start([], vec![0; 8_000]).await;
+    // Refused for good in the first run, as with a key that is no longer one.
+    rest.delete_with([StatusCode::UNAUTHORIZED, StatusCode::NOT_FOUND]);
+    let wanted =
+        |options: BoxOptions| at(&rest, options).configured(|config| config.voicemail.delete_at_carrier = true);
+    let target = TestBox::start(wanted(BoxOptions::default())).await.unwrap();
+    let call = new_call_id();
+    target.post("/webhook/handle_recording", &action_of(&call, "RE01", &rest)).await.unwrap();
+    assert_eq!(written_down(&target, &call).await.carrier_copy, CarrierCopy::ToDelete);
+    let folder = target.stop().await.unwrap();
+    let target = TestBox::start(wanted(BoxOptions::default().on(folder))).await.unwrap();
+    wait_until("the deletion", async || {
+        (target.messages().ok()?.first()?.carrier_copy == CarrierCopy::Deleted).then_some(())
+    })
+    .await
+    .unwrap();
+    target.stop().await.unwrap();
+}
+
+/// Lets a box use this interface of the carrier.
+fn at(rest: &Rest, options: BoxOptions) -> BoxOptions {
+    let url = rest.url.clone();
+    options.configured(move |config| config.carrier.api_url = url)
+}
+
+/// Waits until a message of this call is written down.
+async fn written_down(target: &TestBox, call: &CallId) -> VoicemailRecord {
+    wait_until("the transcript of the message", async || {
+        let messages = target.messages().ok()?;
+        messages.into_iter().find(|message| message.key.call == *call && message.transcript.is_some())
+    })
+    .await
+    .unwrap()
+}
+
+fn action_of(call: &CallId, sid: &str, rest: &Rest) -> Params {
+    result_of(call)
+        .with("RecordingSid", sid)
+        .with("RecordingUrl", rest.recording_url(sid))
+        .with("RecordingDuration", "1")
+}
+
+/// The carrier's word on a recording; it does not say who called.
+fn status_of(call: &CallId, sid: &str, status: &str) -> Params {
+    Params::new()
+        .with("AccountSid", e2e::ACCOUNT)
+        .with("CallSid", call.as_str())
+        .with("RecordingSid", sid)
+        .with("RecordingStatus", status)
+        .with("RecordingDuration", "1")
+        .with("RecordingChannels", "1")
+        .with("RecordingSource", "RecordVerb")
 }
 
 /// Writes a request by hand and closes the connection without reading the answer.

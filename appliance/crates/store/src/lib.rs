@@ -61,8 +61,8 @@ pub use crate::recordings::{
     RecordingWriter, Recordings, RecoveredRecordings,
 };
 pub use crate::records::{
-    CallOutcome, CallRecord, FormRow, MetaRow, SpendingRow, TurnLatencies, TurnRow, VoicemailKey, VoicemailRecord,
-    VoicemailState, Weather, WebhookRow,
+    CallOutcome, CallRecord, CarrierCopy, FormRow, MetaRow, SpendingRow, TurnLatencies, TurnRow, VoicemailKey,
+    VoicemailPath, VoicemailRecord, VoicemailState, Weather, WebhookRow,
 };
 pub use crate::retention::{DropReason, Dropped, Held, RetentionPlan, RetentionRule, plan_retention};
 pub use crate::store::{Rows, Store, StoreConfig, StoreError};

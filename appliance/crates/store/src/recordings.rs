@@ -273,8 +273,7 @@ impl Recordings {
         let mut file = File::create(&part).map_err(failed)?;
         self.disk.before_write(byte_count).and_then(|()| file.write_all(wav)).map_err(failed)?;
         self.publish(&file, &name).map_err(failed)?;
-        let duration = Duration::from_millis(wav_duration_ms(wav).unwrap_or_default());
-        Ok(FinishedRecording { name, duration, byte_count, digest: hex(&Sha256::digest(wav)), cut_short: false })
+        Ok(finished(name, wav))
     }
 
     /// Returns where a finished recording lies; the file need not exist.
@@ -282,10 +281,22 @@ impl Recordings {
         self.folder.join(name.file_name())
     }
 
-    /// Deletes a recording. Returns the bytes freed, `None` if there was none.
+    /// Reads a finished recording to its end and says what it is. Blocks.
+    pub fn inspect(&self, name: &RecordingName) -> Result<FinishedRecording, RecordingError> {
+        let failed = |source| RecordingError::File { name: name.clone(), source };
+        let wav = fs::read(self.path(name)).map_err(failed)?;
+        Ok(finished(name.clone(), &wav))
+    }
+
+    /// Deletes a recording; when this returns it would not come back after a power cut. Returns the bytes freed, `None`
+    /// if there was none.
     pub fn remove(&self, name: &RecordingName) -> Result<Option<u64>, RecordingError> {
         let path = self.path(name);
-        let result = fs::metadata(&path).and_then(|metadata| fs::remove_file(&path).map(|()| metadata.len()));
+        let result = fs::metadata(&path).and_then(|metadata| {
+            fs::remove_file(&path)?;
+            sync_folder(&*self.disk, &self.folder)?;
+            Ok(metadata.len())
+        });
         match result {
             Ok(byte_count) => Ok(Some(byte_count)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -415,6 +426,18 @@ impl RecordingWriter {
         self.seal().map_err(|source| RecordingError::File { name, source })
     }
 
+    /// Gives the recording up: nothing of it is left.
+    pub fn discard(self) -> Result<(), RecordingError> {
+        let (name, part) = (self.name.clone(), self.recordings.part_path(&self.name));
+        drop(self.file);
+        fs::remove_file(part).map_err(|source| RecordingError::File { name, source })
+    }
+
+    /// Returns whether samples were dropped because the disk was full or the longest length was reached.
+    pub fn is_cut_short(&self) -> bool {
+        self.cut_short
+    }
+
     /// Returns how long the recording is so far.
     pub fn duration(&self) -> Duration {
         duration(self.format, self.data_bytes)
@@ -451,6 +474,13 @@ impl RecordingWriter {
             cut_short: self.cut_short,
         })
     }
+}
+
+/// Says what a whole file is.
+fn finished(name: RecordingName, wav: &[u8]) -> FinishedRecording {
+    let duration = Duration::from_millis(wav_duration_ms(wav).unwrap_or_default());
+    let byte_count = u64::try_from(wav.len()).unwrap_or(u64::MAX);
+    FinishedRecording { name, duration, byte_count, digest: hex(&Sha256::digest(wav)), cut_short: false }
 }
 
 fn duration(format: RecordingFormat, data_bytes: u64) -> Duration {

@@ -3,13 +3,14 @@
 //! Wall times are milliseconds since 1970 (UTC) as the box believed at the time; boxes without a clock battery are
 //! wrong after a power cut, so a call also carries the boot it belongs to and the time since that boot.
 
+mod voicemail;
+
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use units::{CallId, CallTime, Language, Pii, TurnId};
 
+pub use self::voicemail::{CarrierCopy, VoicemailKey, VoicemailPath, VoicemailRecord, VoicemailState};
 use crate::recordings::RecordingName;
 
 /// What the store knows about itself.
@@ -198,92 +199,6 @@ pub struct FormRow {
     pub complete: bool,
     /// The record itself, as the receptionist's own JSON; it carries its own version.
     pub record: Pii<serde_json::Value>,
-}
-
-/// Names one voicemail: when it came in and by which call. Written `1700000000000-CA0123`, which is safe in URLs.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct VoicemailKey {
-    /// When it came in, in milliseconds since 1970.
-    pub received_wall_ms: u64,
-    /// The call.
-    pub call: CallId,
-}
-
-impl fmt::Display for VoicemailKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.received_wall_ms, self.call)
-    }
-}
-
-impl FromStr for VoicemailKey {
-    type Err = units::ParseIdError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (time, call) = text.split_once('-').ok_or(units::ParseIdError)?;
-        let digits = !time.is_empty() && time.bytes().all(|byte| byte.is_ascii_digit());
-        let received_wall_ms = time.parse().ok().filter(|_| digits).ok_or(units::ParseIdError)?;
-        Ok(Self { received_wall_ms, call: call.parse()? })
-    }
-}
-
-impl TryFrom<String> for VoicemailKey {
-    type Error = units::ParseIdError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<VoicemailKey> for String {
-    fn from(key: VoicemailKey) -> Self {
-        key.to_string()
-    }
-}
-
-/// Whether the owner listened to a voicemail.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum VoicemailState {
-    /// Not yet.
-    #[default]
-    New,
-    /// Yes.
-    Heard,
-    /// A word of a newer release.
-    #[serde(other)]
-    Unknown,
-}
-
-/// One message somebody left.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VoicemailRecord {
-    /// When it came in and by which call.
-    pub key: VoicemailKey,
-    /// The caller's number as the carrier gave it; empty when withheld.
-    #[serde(default)]
-    pub caller: Pii<String>,
-    /// Where the carrier keeps it, if it has to be fetched.
-    #[serde(default)]
-    pub source: Option<String>,
-    /// The file, unless it is not there yet or retention took it.
-    #[serde(default)]
-    pub recording: Option<RecordingName>,
-    /// SHA-256 of the file, in hexadecimal.
-    #[serde(default)]
-    pub digest: Option<String>,
-    /// How long it is, in milliseconds.
-    #[serde(default)]
-    pub duration_ms: u64,
-    /// What was said, once it was recognized.
-    #[serde(default)]
-    pub transcript: Option<Pii<String>>,
-    /// The language of the transcript.
-    #[serde(default)]
-    pub language: Option<Language>,
-    /// Whether the owner listened to it.
-    #[serde(default)]
-    pub state: VoicemailState,
 }
 
 /// A webhook request that was acted on.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use units::{CallId, CallTime, Language, Pii, TurnId};
 
 use crate::{
-    Batch, CallRecord, FaultyDisk, FormKey, FormRow, Forms, Store, StoreConfig, TurnKey, TurnLatencies, TurnRow, Turns,
-    VoicemailKey, VoicemailRecord, VoicemailState, Voicemails, Weather,
+    Batch, CallRecord, CarrierCopy, FaultyDisk, FormKey, FormRow, Forms, Store, StoreConfig, TurnKey, TurnLatencies,
+    TurnRow, Turns, VoicemailKey, VoicemailRecord, VoicemailState, Voicemails, Weather,
 };
 
 mod commits;
@@ -70,6 +70,10 @@ fn voicemail(number: u64) -> VoicemailRecord {
         transcript: None,
         language: None,
         state: VoicemailState::New,
+        summary: None,
+        path: None,
+        carrier_recording: None,
+        carrier_copy: CarrierCopy::Kept,
     }
 }
 

@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use store::{
     Batch, CallByTimeKey, CallRecord, Calls, CallsByTime, FormKey, FormRow, Forms, Query, Store, Table, TurnKey,
-    TurnLatencies, TurnRow, Turns, VoicemailKey, VoicemailRecord, VoicemailState, Voicemails, Weather, WebhookKeys,
+    TurnLatencies, TurnRow, Turns, VoicemailKey, VoicemailPath, VoicemailRecord, Voicemails, Weather, WebhookKeys,
     WebhookRow,
 };
 use units::{CallId, CallTime, Language, Pii, TurnId};
@@ -187,15 +187,9 @@ fn form(number: u64, batch: u64) -> Outcome<FormRow> {
 
 fn voicemail(number: u64, batch: u64) -> Outcome<VoicemailRecord> {
     Ok(VoicemailRecord {
-        key: voicemail_key(number)?,
-        caller: Pii::default(),
-        source: None,
-        recording: None,
-        digest: None,
         duration_ms: batch,
         transcript: Some(Pii::new(text(number, batch))),
-        language: None,
-        state: VoicemailState::New,
+        ..VoicemailRecord::received(voicemail_key(number)?, Pii::default(), VoicemailPath::CarrierAction)
     })
 }
 

@@ -106,6 +106,33 @@ fn a_file_fetched_from_the_carrier_is_taken_in_whole() {
 }
 
 #[test]
+fn a_recording_that_is_given_up_leaves_nothing_and_its_name_is_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let recordings = open(folder.path());
+    let name = RecordingName::call(call_id(1));
+    let mut writer = recordings.create(name.clone(), RecordingFormat::PHONE).unwrap();
+    writer.write(&vec![3; 12_000]).unwrap();
+    writer.discard().unwrap();
+    assert_eq!(fs::read_dir(folder.path().join("recordings")).unwrap().count(), 0);
+    recordings.create(name, RecordingFormat::PHONE).unwrap();
+}
+
+#[test]
+fn what_is_removed_is_removed_on_the_disk_and_what_is_there_can_be_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Arc::new(FaultyDisk::default());
+    let (recordings, _) = Recordings::open_on(folder.path(), 0, Arc::<FaultyDisk>::clone(&disk)).unwrap();
+    let mut writer = recordings.create(RecordingName::call(call_id(1)), RecordingFormat::PHONE).unwrap();
+    writer.write(&vec![3; 12_000]).unwrap();
+    let made = writer.finish().unwrap();
+    assert_eq!(recordings.inspect(&made.name).unwrap(), made);
+    let before = disk.syncs();
+    recordings.remove(&made.name).unwrap();
+    assert_eq!(disk.syncs(), before + 1);
+    assert!(matches!(recordings.inspect(&made.name), Err(RecordingError::File { .. })));
+}
+
+#[test]
 fn each_message_of_a_call_has_a_name_and_the_name_of_before_is_still_read() {
     let at = |received_wall_ms| RecordingName::of_message(&VoicemailKey { received_wall_ms, call: call_id(1) });
     let before = RecordingName::voicemail(call_id(1));
