@@ -258,3 +258,6 @@ pub enum FieldError {
         expected: &'static str,
     },
 }
+
+#[cfg(test)]
+mod tests;

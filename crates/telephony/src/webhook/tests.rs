@@ -116,19 +116,72 @@ fn values_do_not_show() {
 
 proptest! {
     #[test]
-    fn any_signed_form_comes_through_unchanged(pairs in proptest::collection::vec(("\\PC{0,20}", "\\PC{0,40}"), 0..30)) {
-        let params: Params = pairs.into_iter().filter(|(name, value)| !(name.is_empty() && value.is_empty())).collect();
+    fn any_signed_form_comes_through_unchanged(
+        pairs in proptest::collection::vec(("\\PC{0,8}", "\\PC{0,20}"), 0..12),
+    ) {
+        let params: Params = pairs.into_iter().collect();
         let body = params.encode();
         let webhook = verify(&post(PATH, &body, &sign(PATH, &body))).unwrap();
         prop_assert_eq!(webhook.params(), &params);
     }
 
     #[test]
-    fn no_bytes_make_the_form_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        if let Ok(params) = Params::parse(&bytes) {
-            let again = Params::parse(params.encode().as_bytes());
-            prop_assert_eq!(again.map(|again| again.len() <= params.len()), Ok(true));
-        }
+    fn any_signed_query_comes_through_unchanged(
+        pairs in proptest::collection::vec(("[a-zא-ת&=+%#? ]{0,8}", "[a-zא-ת&=+%#? ]{0,20}"), 0..12),
+    ) {
+        let params: Params = pairs.into_iter().collect();
+        let path = format!("{PATH}?{}", params.encode());
+        let signature = Signer::new(key()).sign(&base().webhook(&path), &Params::new());
+        let request = WebhookRequest { method: Method::Get, ..post(&path, "ignored=1", &signature) };
+        let webhook = verify(&request).unwrap();
+        prop_assert_eq!((webhook.path(), webhook.params()), (PATH, &params));
+        let longer = format!("{path}&x=1");
+        let refused = verify(&WebhookRequest { path_and_query: &longer, ..request });
+        prop_assert_eq!(refused.err(), Some(SignatureError::Wrong.into()));
+    }
+
+    #[test]
+    fn any_json_comes_through_unchanged_and_no_other(
+        body in proptest::collection::vec(any::<u8>(), 0..60), other in proptest::collection::vec(any::<u8>(), 0..60),
+    ) {
+        let (url, signature) = Signer::new(key()).sign_json(&base().webhook(PATH), &body);
+        let path_and_query = url.strip_prefix("https://box.example.org/kol").unwrap();
+        let content_type = Some("application/JSON; charset=utf-8");
+        let request = WebhookRequest { content_type, body: &body, ..post(path_and_query, "", &signature) };
+        let webhook = verify(&request).unwrap();
+        prop_assert_eq!(webhook.json(), Some(body.as_slice()));
+        let verdict = verify(&WebhookRequest { body: &other, ..request });
+        prop_assert_eq!(verdict.is_ok(), other == body);
+    }
+
+    #[test]
+    fn any_request_is_a_webhook_or_refused_with_a_status(
+        is_get in any::<bool>(), path in "[/?#&=%a-z]{0,20}|\\PC{0,20}", content_type in proptest::option::of("\\PC{0,20}|[a-z/;=-]{0,40}"),
+        signature in proptest::option::of("\\PC{0,30}|[A-Za-z0-9+/]{27}="), token in proptest::option::of("\\PC{0,300}"),
+        body in proptest::collection::vec(any::<u8>(), 0..60),
+    ) {
+        let request = WebhookRequest {
+            method: if is_get { Method::Get } else { Method::Post },
+            path_and_query: &path,
+            content_type: content_type.as_deref(),
+            signature: signature.as_deref(),
+            idempotency_token: token.as_deref(),
+            body: &body,
+        };
+        let status = verify(&request).map_err(|error| error.http_status()).err();
+        prop_assert!(matches!(status, Some(400 | 403 | 415)), "{:?}", status);
+    }
+
+    #[test]
+    fn a_retry_is_known_whatever_stands_beside_its_number(
+        call in "[A-Za-z0-9]{1,34}", sequence in any::<u64>(), unknown in "X\\PC{0,8}", value in "\\PC{0,20}",
+        token in proptest::option::of("[a-z]{0,9}"),
+    ) {
+        let params = Params::new().with("CallSid", call.as_str()).with("SequenceNumber", sequence.to_string());
+        let first = key_of(PATH, &params.encode(), token.as_deref());
+        let again = Params::new().with(unknown, value).with("SequenceNumber", sequence.to_string()).with("CallSid", call);
+        prop_assert!(first.is_some());
+        prop_assert_eq!(first, key_of(PATH, &again.encode(), None));
     }
 
     #[test]

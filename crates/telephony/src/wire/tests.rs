@@ -1,10 +1,10 @@
-mod properties;
-
 use super::*;
 use crate::public_url::PublicUrl;
 use crate::secret::AuthKey;
 use crate::signature::{Signer, Verifier};
 use crate::webhook::{Method, WebhookRequest};
+
+mod properties;
 
 /// An incoming call as the carrier sends it, with the empty values and the duplicates it is known for.
 const INCOMING: &str = "AccountSid=AC0f0e0d0c0b0a09080706050403020100&ApiVersion=2010-04-01\
