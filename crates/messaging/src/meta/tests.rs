@@ -10,6 +10,8 @@ use crate::outbound::{Outbound, OutboundContent, OutboundMedia, Template};
 use crate::status::State;
 use crate::{Answer, Refusal, UnixTime};
 
+mod properties;
+
 /// A body with letters, an escape and a sign outside the basic plane: what breaks when JSON is written again.
 const BODY: &str = "{\"object\":\"whatsapp_business_account\",\"entry\":[],\"note\":\"שלום \\u05d0 😀\"}";
 

@@ -8,6 +8,8 @@ use crate::outbound::{Outbound, OutboundContent, OutboundMedia, Template};
 use crate::status::{State, StatusUpdate};
 use crate::{Answer, Refusal, UnixTime};
 
+mod properties;
+
 const NOW: UnixTime = UnixTime::from_secs(1_790_000_000);
 
 #[test]
