@@ -16,6 +16,9 @@ built="${CARGO_TARGET_DIR:-$root/target}/fuzz"
 cargo_fuzz_version=0.13.2
 # Longest input made up, in bytes: four times the longest the carrier sends. Longer seeds are cut.
 longest=8192
+# Longest input taken into a corpus, in bytes, and most files of all corpora.
+longest_kept=2048
+most_files=300
 # A single input that takes this long, in seconds, or this much memory, in MB, counts as a failure.
 slowest=10
 largest=1024
@@ -74,12 +77,19 @@ run() {
     say "no promise was broken; 'make fuzz-keep' takes what reached new code into the corpus"
 }
 
+# Takes as many as there is room for, divided among the targets.
 keep() {
-    local target
-    for target in $(targets "${1:-}"); do
-        mkdir -p "$found/$target"
-        "$(fuzzer "$target")" -merge=1 -max_len=$longest "$here/corpus/$target" "$found/$target" \
-            2>"$found/$target-merge.log" || fail "see $found/$target-merge.log"
+    local target all merged files
+    mapfile -t all < <(targets "${1:-}")
+    files=$(find "$here/corpus" -type f | wc -l)
+    for target in "${all[@]}"; do
+        merged="$found/merged/$target"
+        rm -rf "$merged" "$merged.control"
+        mkdir -p "$found/$target" "$found/merged"
+        cp -r "$here/corpus/$target" "$merged"
+        "$(fuzzer "$target")" -merge=1 -use_counters=0 -max_len=$longest_kept -merge_control_file="$merged.control" \
+            "$merged" "$found/$target" 2>"$found/$target.log" || fail "see $found/$target.log"
+        "$here/keep.py" "$merged.control" "$here/corpus/$target" $(((most_files - files) / ${#all[@]}))
         say "$target: $(find "$here/corpus/$target" -type f | wc -l) files"
     done
 }

@@ -150,13 +150,14 @@ fn read_values(params: &Params) {
     let Some(webhook) = signed(params) else { return };
     let readings = Readings::of(&webhook);
     readings.check_limits();
+    let has_mark = format!("{webhook:?} {readings:?}").contains(MARK);
     let mut pairs: Vec<(String, String)> =
         params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     pairs.reverse();
     let reversed = signed(&pairs.into_iter().collect()).map(|webhook| Readings::of(&webhook));
     assert_eq!(reversed, Some(readings), "the order of the parameters matters");
 
-    if params.iter().any(|(name, value)| name.contains(MARK) || value.contains(MARK)) {
+    if has_mark {
         return;
     }
     for is_marked in [|name: &str| !SHOWN.contains(&name), |name: &str| PERSONAL.contains(&name)] {
