@@ -3,7 +3,7 @@
 //! **To add a resource**, write a module with its handlers and a function `operations() -> Vec<Operation>`, and name that
 //! in [`operations`]. An [`Operation`] says what there is to know: method, path, scope, what is taken, what is answered.
 //! The router, the check of the scope and `/api/openapi.json` are made of it. A handler is an ordinary one of axum with
-//! `State<Arc<Parts>>`; it takes [`request::Json`], [`request::Query`], [`request::Path`], [`request::Conditions`], and
+//! `State<Arc<Parts>>`; it takes [`request::Json`], [`request::Query`], [`request::Path`], [`request::Conditions`] and [`once::Once`], and
 //! returns [`reply::Answer`]: a response, or a [`Problem`]. `?` turns errors of the store into problems.
 //!
 //! ```ignore
@@ -24,6 +24,10 @@
 //! **Invariant:** a handler of an operation with a scope runs only for a token that has it.
 //! **Invariant:** every route is described, and everything described is a route.
 
+mod calls;
+mod deliveries;
+mod leads;
+pub mod once;
 mod openapi;
 pub mod operation;
 pub mod problem;
@@ -31,6 +35,7 @@ pub mod reply;
 pub mod request;
 mod status;
 pub mod token;
+mod voicemails;
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -43,6 +48,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, on};
 use axum::{Json, Router};
 use serde_json::Value;
+use tokio::sync::{Mutex, MutexGuard};
 
 pub use self::operation::Operation;
 pub use self::problem::Problem;
@@ -61,6 +67,7 @@ pub struct Api {
     tokens: Tokens,
     failures: RateLimit,
     description: Value,
+    changes: Mutex<()>,
 }
 
 impl Api {
@@ -70,7 +77,14 @@ impl Api {
             tokens: Tokens::new(TokenFile::new(folder)),
             failures: RateLimit::new(FAILURES_PER_SECOND),
             description: openapi::describe(&operations()),
+            changes: Mutex::new(()),
         }
+    }
+
+    /// Waits until no other request changes a resource that has no lock of its own: what `If-Match` was compared with stays
+    /// so until the returned guard is dropped.
+    pub async fn alone(&self) -> MutexGuard<'_, ()> {
+        self.changes.lock().await
     }
 
     /// Returns the description of the API, as `/api/openapi.json` has it.
@@ -83,6 +97,10 @@ impl Api {
 fn operations() -> Vec<Operation> {
     let mut all = vec![description_itself()];
     all.extend(status::operations());
+    all.extend(calls::operations());
+    all.extend(voicemails::operations());
+    all.extend(leads::operations());
+    all.extend(deliveries::operations());
     all
 }
 

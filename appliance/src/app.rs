@@ -38,7 +38,7 @@ use crate::switchboard::Switchboard;
 use crate::voice::{Engines, Voice};
 use crate::voicemail::{Mailbox, Requests};
 use crate::weather::Station;
-use crate::{retention, sync, voice, voicemail, watchdog, weather};
+use crate::{leads, retention, sync, voice, voicemail, watchdog, weather};
 
 /// Longest wait for calls to end when the program is told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -187,7 +187,7 @@ impl App {
             verifier: verifier(&config.carrier.auth_tokens)?,
             switchboard: Switchboard::new(calls),
             api: Api::new(&config.store.path),
-            leads: Leads::default(),
+            leads: Leads::new(clock, config.crm.url.is_some()),
             rate_limit: RateLimit::new(config.limits.requests_per_second),
             strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
             sockets: Arc::new(Semaphore::new(calls)),
@@ -241,6 +241,8 @@ impl App {
         workers.spawn(watchdog::run(Arc::clone(&parts)));
         workers.spawn(voicemail::run(Arc::clone(&parts), requests));
         workers.spawn(retention::run(Arc::clone(&parts)));
+        workers.spawn(leads::keep(Arc::clone(&parts)));
+        workers.spawn(leads::deliver(Arc::clone(&parts)));
         workers.spawn(voice::watch(Arc::clone(&parts)));
         workers.spawn(voice::render_prompts(Arc::clone(&parts)));
         workers.spawn(weather::watch(Arc::clone(&parts)));

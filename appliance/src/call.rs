@@ -410,12 +410,13 @@ impl Line {
             .and_then(|()| self.book.put_end(&mut batch, lasted, self.cost_micros))
             .and_then(|()| self.put_spending(&mut batch));
         self.book.tell(&self.parts.events, &mut batch, &form, self.parts.clock.wall_ms());
+        self.book.put_lead(&mut batch, &self.parts.form, &form, self.parts.clock.wall_ms());
         let kept = match put {
             Ok(()) => timeout(KEEP_PATIENCE, self.parts.archive.commit(batch)).await,
             Err(error) => Ok(Err(error.into())),
         };
         match kept {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => self.parts.leads.notify(),
             Ok(Err(error)) => {
                 tracing::error!(call_id = %call, error = &error as &dyn std::error::Error, "call not recorded");
             }

@@ -4,6 +4,7 @@
 //! named with file, line, field and what was expected ([`ConfigError`]), and ends the program with exit code 64.
 
 pub mod cloud;
+mod crm;
 mod load;
 mod secret;
 mod sync;
@@ -22,6 +23,7 @@ use telephony::PublicUrl;
 use units::Pii;
 
 pub use self::cloud::{Brain, Credential, Dollars, EngineName, Google, OpenAi, Prices, Weather};
+pub use self::crm::{Crm, Receiver};
 pub use self::load::{ConfigError, Environment};
 pub use self::secret::Secret;
 pub use self::sync::Sync;
@@ -71,6 +73,9 @@ pub struct Config {
     /// Who serves a turn: the cloud or this device.
     #[serde(default)]
     pub weather: Weather,
+    /// The office's CRM, which is told of each change of a lead.
+    #[serde(default)]
+    pub crm: Crm,
     /// The link to the gateway.
     #[serde(default)]
     pub sync: Sync,

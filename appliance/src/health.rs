@@ -14,6 +14,8 @@ use crate::config::EngineName;
 pub enum Part {
     /// The carrier's REST interface: the watchdog and the fetching of recordings need it.
     CarrierRest,
+    /// The office's CRM, which is told of changes of leads.
+    Crm,
     /// Google hears.
     GoogleRecognizer,
     /// Google speaks.
@@ -67,6 +69,7 @@ impl Part {
             Self::OpenaiSynthesizer => (Stage::Synthesize, openai),
             Self::Recognizer => (Stage::Recognize, EngineName::Local.as_str()),
             Self::CarrierRest
+            | Self::Crm
             | Self::Greetings
             | Self::Recordings
             | Self::Store

@@ -72,6 +72,14 @@ pub struct Metrics {
     pub call_dollars: Histogram,
     /// Whether what is said on every call was rendered.
     pub prompts_rendered: Gauge,
+    /// Changes of leads that the CRM has taken.
+    pub crm_delivered: Counter,
+    /// Tries to deliver that came to nothing, by reason: `refused`, `unreachable`.
+    pub crm_failed: Family<ReasonLabel, Counter>,
+    /// Changes of leads that the CRM does not have.
+    pub crm_waiting: Gauge,
+    /// Age of the change that is delivered next, in seconds.
+    pub crm_oldest_seconds: Gauge,
     /// Unix time of the start, in seconds.
     pub started: Gauge<f64, AtomicU64>,
 }
@@ -169,6 +177,10 @@ impl Metrics {
             spent_dollars: Family::default(),
             call_dollars: Histogram::new(DOLLAR_BUCKETS),
             prompts_rendered: Gauge::default(),
+            crm_delivered: Counter::default(),
+            crm_failed: Family::default(),
+            crm_waiting: Gauge::default(),
+            crm_oldest_seconds: Gauge::default(),
             started: Gauge::default(),
             registry: Registry::default(),
         };
@@ -197,6 +209,10 @@ impl Metrics {
         registry.register("spent_dollars", "Dollars spent on the cloud", metrics.spent_dollars.clone());
         registry.register("call_dollars", "Dollars a call cost", metrics.call_dollars.clone());
         registry.register("prompts_rendered", "Whether fixed sentences are rendered", metrics.prompts_rendered.clone());
+        registry.register("crm_delivered", "Changes of leads delivered", metrics.crm_delivered.clone());
+        registry.register("crm_failed", "Deliveries that failed, by reason", metrics.crm_failed.clone());
+        registry.register("crm_waiting", "Changes of leads that wait", metrics.crm_waiting.clone());
+        registry.register("crm_oldest_seconds", "Age of the next delivery", metrics.crm_oldest_seconds.clone());
         registry.register("start_time_seconds", "Unix time of the start", metrics.started.clone());
         Self { registry, ..metrics }
     }

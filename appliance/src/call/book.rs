@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use conversation::{HangupReason, Output, Speaker, TurnLatency, VoicemailReason};
-use receptionist::FormRecord;
+use receptionist::{Form, FormRecord};
 use store::Weather;
 use store::{
     Batch, CallOutcome, CallRecord, EncodeError, FormKey, FormRow, Forms, TurnKey, TurnLatencies, TurnRow, Turns,
@@ -13,6 +13,7 @@ use units::{Pii, TurnId};
 
 use super::brain;
 use crate::events::Events;
+use crate::leads;
 use crate::switchboard::Ending;
 use crate::weather::LOCAL;
 
@@ -142,6 +143,11 @@ impl Book {
             events.form(batch, &self.form_row(form, now_wall_ms));
         }
         events.call_ended(batch, &self.record);
+    }
+
+    /// Adds what the call told of the caller; to be called after [`Book::put_end`].
+    pub(super) fn put_lead(&self, batch: &mut Batch, form: &Form, record: &FormRecord, now_wall_ms: u64) {
+        leads::put_call(batch, form, record, &self.record, now_wall_ms);
     }
 
     fn form_row(&self, form: &FormRecord, now_wall_ms: u64) -> FormRow {

@@ -130,7 +130,7 @@ impl Google {
 
 /// Looks for a credential: in the file the configuration names, among systemd's credentials, in the file the environment
 /// names, in the environment itself. A box with a broken one answers calls without it, so nothing here is an error.
-fn find(
+pub(super) fn find(
     file: Option<&Path>,
     environment: &Environment,
     name: &str,

@@ -25,6 +25,8 @@ pub struct Environment {
     pub google_application_credentials: Option<PathBuf>,
     /// `GCP_CREDENTIALS_JSON` or `GOOGLE_TTS_SA_JSON`: a service account itself.
     pub google_credentials_json: Option<Secret>,
+    /// `KOLBOX_CRM_SECRET`: what signs deliveries to the CRM.
+    pub crm_secret: Option<Secret>,
     /// `ORT_DYLIB_PATH`: ONNX Runtime's shared library.
     pub ort_dylib_path: Option<PathBuf>,
 }
@@ -41,6 +43,7 @@ impl Environment {
             openai_api_key: secret("OPENAI_API_KEY"),
             google_application_credentials: path("GOOGLE_APPLICATION_CREDENTIALS"),
             google_credentials_json: secret("GCP_CREDENTIALS_JSON").or_else(|| secret("GOOGLE_TTS_SA_JSON")),
+            crm_secret: secret("KOLBOX_CRM_SECRET"),
             ort_dylib_path: path("ORT_DYLIB_PATH"),
         }
     }
@@ -135,6 +138,8 @@ impl Config {
         }
         self.openai.apply(environment);
         self.google.apply(environment);
+        self.crm.apply(environment);
+        self.crm.check().map_err(|(field, expected)| wrong(field, expected))?;
         self.weather.check(&self.conversation.patience).map_err(|(field, expected)| wrong(field, expected))?;
         self.sync.check().map_err(|(field, expected)| wrong(field, expected))
     }

@@ -13,6 +13,7 @@ use units::Pii;
 
 use crate::app::Parts;
 use crate::events::Events;
+use crate::leads;
 use crate::transcribing::{TranscribeError, Transcript, samples_of_wav, transcribe};
 
 /// How long a recording that the carrier does not know is asked for; it is there within minutes or never.
@@ -31,7 +32,7 @@ pub(super) enum Left {
     Again,
 }
 
-/// Tells the gateway of a message.
+/// Tells of a message.
 type Tell = fn(&Events, &mut Batch, &VoicemailRecord);
 
 /// Returns whether there is anything to do for a message.
@@ -154,8 +155,9 @@ async fn write_down(parts: &Arc<Parts>, record: &VoicemailRecord) -> Left {
         // The message is ours alone now; when retention takes the recording, it is not fetched again.
         row.source = None;
     };
-    match change(parts, &record.key, note, Some(Events::voicemail_transcribed)).await {
+    match change(parts, &record.key, note, Some(tell_of_transcript)).await {
         Ok(record) => {
+            parts.leads.notify();
             if record.path != Some(VoicemailPath::Device) {
                 parts.metrics.messages_fetched.inc();
             }
@@ -166,13 +168,18 @@ async fn write_down(parts: &Arc<Parts>, record: &VoicemailRecord) -> Left {
     }
 }
 
+/// Tells the gateway what was said, and the office's leads who said it.
+fn tell_of_transcript(events: &Events, batch: &mut Batch, record: &VoicemailRecord) {
+    events.voicemail_transcribed(batch, record);
+    leads::put_voicemail(batch, record);
+}
+
 async fn read(parts: &Parts, key: &VoicemailKey) -> Option<VoicemailRecord> {
     let id = key.clone();
     parts.archive.blocking(move |archive| archive.store()?.get::<Voicemails>(&id).ok().flatten()).await.flatten()
 }
 
-/// Changes a record as it stands in the store now (the owner may have listened to it meanwhile), with what the gateway is
-/// told of it.
+/// Changes a record as it stands in the store now (the owner may have listened to it meanwhile), with what is told of it.
 async fn change(
     parts: &Parts,
     key: &VoicemailKey,

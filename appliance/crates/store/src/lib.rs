@@ -61,12 +61,13 @@ pub use crate::recordings::{
     RecordingWriter, Recordings, RecoveredRecordings,
 };
 pub use crate::records::{
-    CallOutcome, CallRecord, CarrierCopy, FormRow, MetaRow, SpendingRow, TurnLatencies, TurnRow, VoicemailKey,
-    VoicemailPath, VoicemailRecord, VoicemailState, Weather, WebhookRow,
+    ApiAnswerRow, CallOutcome, CallRecord, CarrierCopy, FormRow, MetaRow, SpendingRow, TurnLatencies, TurnRow,
+    VoicemailKey, VoicemailPath, VoicemailRecord, VoicemailState, Weather, WebhookRow,
 };
 pub use crate::retention::{DropReason, Dropped, Held, RetentionPlan, RetentionRule, plan_retention};
 pub use crate::store::{Rows, Store, StoreConfig, StoreError};
 pub use crate::tables::{
-    CallByTimeKey, Calls, CallsByTime, FormKey, Forms, Inbox, LeadFactKey, LeadFacts, Meta, Spendings, Table, TurnKey,
-    Turns, Voicemails, WebhookKeys,
+    ApiAnswers, CallByTimeKey, Calls, CallsByTime, Deliveries, DeliveryKey, FormKey, Forms, Inbox, LeadFactKey,
+    LeadFacts, LeadHistory, LeadHistoryKey, Leads, LeadsByPhone, Meta, Spendings, Table, TurnKey, Turns, Voicemails,
+    WebhookKeys,
 };

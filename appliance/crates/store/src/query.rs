@@ -4,11 +4,12 @@ use std::io;
 use std::marker::PhantomData;
 use std::ops::Bound;
 
+use leads::LeadId;
 use units::CallId;
 
 use crate::batch::full_key;
 use crate::key::{TableKey as _, call_prefix};
-use crate::tables::{Forms, Table, Turns};
+use crate::tables::{Deliveries, Forms, LeadHistory, Table, Turns};
 
 /// Which end to start from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,6 +97,20 @@ impl Query<Forms> {
     /// Asks for the forms of one call.
     pub fn of_call(call: &CallId) -> Self {
         Self::with_prefix(&call_prefix(call))
+    }
+}
+
+impl Query<LeadHistory> {
+    /// Asks for the history of one lead, oldest first.
+    pub fn of_lead(lead: LeadId) -> Self {
+        Self::with_prefix(&lead.encode())
+    }
+}
+
+impl Query<Deliveries> {
+    /// Asks for the changes of one lead that wait, oldest first.
+    pub fn of_lead(lead: LeadId) -> Self {
+        Self::with_prefix(&lead.encode())
     }
 }
 

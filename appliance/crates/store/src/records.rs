@@ -210,3 +210,21 @@ pub struct WebhookRow {
     /// The route, such as `incoming_call`.
     pub route: String,
 }
+
+/// What the API answered to a request with an idempotency key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ApiAnswerRow {
+    /// When, in milliseconds since 1970.
+    pub at_wall_ms: u64,
+    /// SHA-256 of the request's body, in hexadecimal.
+    pub digest: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The header `Location`.
+    pub location: Option<String>,
+    /// The header `ETag`.
+    pub etag: Option<String>,
+    /// The body, as JSON.
+    pub body: Pii<String>,
+}

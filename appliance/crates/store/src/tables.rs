@@ -1,12 +1,14 @@
 //! The tables: which key leads to which row.
 
-use leads::{Fact, Source, SourceKind};
+use leads::{Entry, Fact, Lead, LeadId, Source, SourceKind, Waiting};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use units::{CallId, TurnId};
 
 use crate::key::{TableKey, call_prefix, split_call, split_number};
-use crate::records::{CallRecord, FormRow, MetaRow, SpendingRow, TurnRow, VoicemailKey, VoicemailRecord, WebhookRow};
+use crate::records::{
+    ApiAnswerRow, CallRecord, FormRow, MetaRow, SpendingRow, TurnRow, VoicemailKey, VoicemailRecord, WebhookRow,
+};
 
 /// A table: a type that only names key, row and number.
 ///
@@ -83,6 +85,104 @@ table!(
     /// What was told of people and is not folded into a lead yet, in the order in which it was told.
     LeadFacts = 11, "lead_facts", LeadFactKey => Fact
 );
+
+table!(
+    /// People the office heard of, by name: in the order in which they were first heard of.
+    Leads = 12, "leads", LeadId => Lead
+);
+table!(
+    /// What was told of each and changed by hand, in the order of its times.
+    LeadHistory = 13, "lead_history", LeadHistoryKey => Entry
+);
+table!(
+    /// Changes of leads that the office's CRM does not have.
+    Deliveries = 14, "deliveries", DeliveryKey => Waiting
+);
+table!(
+    /// What the API answered to requests with an idempotency key, by a digest of that key.
+    ApiAnswers = 23, "api_answers", String => ApiAnswerRow
+);
+table!(
+    /// Leads by telephone number, in E.164.
+    LeadsByPhone = 24, "leads_by_phone", String => LeadId
+);
+
+impl TableKey for LeadId {
+    fn encode(&self) -> Vec<u8> {
+        self.to_bytes().to_vec()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::from_bytes(bytes)
+    }
+}
+
+/// Splits a lead's name off the front.
+fn split_lead(bytes: &[u8]) -> Option<(LeadId, &[u8])> {
+    let (lead, rest) = bytes.split_at_checked(12)?;
+    Some((LeadId::from_bytes(lead)?, rest))
+}
+
+/// Key of [`LeadHistory`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeadHistoryKey {
+    /// The lead.
+    pub lead: LeadId,
+    /// When, in milliseconds since 1970.
+    pub at_wall_ms: u64,
+    /// What kind of entry: the word for a source's kind, or `edit`.
+    pub kind: String,
+    /// Its name among its kind.
+    pub id: String,
+}
+
+impl LeadHistoryKey {
+    /// Returns the key of a fact in the history of a lead.
+    pub fn of(lead: LeadId, fact: &Fact) -> Self {
+        let Source { kind, id } = &fact.source;
+        Self { lead, at_wall_ms: fact.at_wall_ms, kind: kind.as_str().to_owned(), id: id.clone() }
+    }
+}
+
+impl TableKey for LeadHistoryKey {
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.lead.encode();
+        bytes.extend(self.at_wall_ms.encode());
+        bytes.extend_from_slice(self.kind.as_bytes());
+        bytes.push(0);
+        bytes.extend_from_slice(self.id.as_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (lead, rest) = split_lead(bytes)?;
+        let (at_wall_ms, rest) = split_number(rest)?;
+        let (kind, id) = std::str::from_utf8(rest).ok()?.split_once('\0')?;
+        Some(Self { lead, at_wall_ms, kind: kind.to_owned(), id: id.to_owned() })
+    }
+}
+
+/// Key of [`Deliveries`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliveryKey {
+    /// The lead.
+    pub lead: LeadId,
+    /// The number of the change.
+    pub sequence: u64,
+}
+
+impl TableKey for DeliveryKey {
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.lead.encode();
+        bytes.extend(self.sequence.encode());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (lead, rest) = split_lead(bytes)?;
+        Some(Self { lead, sequence: u64::decode(rest)? })
+    }
+}
 
 /// Key of [`LeadFacts`]: a fact told twice is one row.
 #[derive(Clone, Debug, PartialEq, Eq)]

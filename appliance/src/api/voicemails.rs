@@ -1,0 +1,152 @@
+//! `/api/voicemails`: messages callers left.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::extract::{OriginalUri, Request, State};
+use axum::response::IntoResponse as _;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::{Batch, VoicemailKey, VoicemailRecord, VoicemailState, Voicemails};
+use tower::ServiceExt as _;
+use tower_http::services::ServeFile;
+use units::Pii;
+
+use super::reply::{Answer, ETag, Page, single};
+use super::request::{Conditions, Json, Paging, Path, Query};
+use super::{Operation, Problem, Scope};
+use crate::app::Parts;
+
+/// A message a caller left.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Voicemail")]
+struct VoicemailView {
+    /// Its name.
+    id: String,
+    /// The call in which it was left.
+    call: String,
+    /// When it came in.
+    received_wall_ms: u64,
+    /// The caller's number as the carrier gave it; empty when withheld.
+    #[schemars(with = "String")]
+    caller: Pii<String>,
+    /// How long it is, in milliseconds; zero until the audio is here.
+    duration_ms: u64,
+    /// What was said; null until it was recognized.
+    #[schemars(with = "Option<String>")]
+    transcript: Option<Pii<String>>,
+    /// The language of the transcript: `he` or `en`.
+    language: Option<String>,
+    /// Whether somebody listened to it.
+    state: HeardState,
+    /// Whether there is audio: not before it was fetched, and not after it was let go of.
+    has_audio: bool,
+}
+
+/// Whether somebody listened to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum HeardState {
+    /// Not yet.
+    New,
+    /// Yes.
+    Heard,
+}
+
+/// A change of a message.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct VoicemailChange {
+    /// Whether somebody listened to it.
+    state: HeardState,
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    let (read_scope, write_scope) = (Scope::VoicemailRead, Scope::VoicemailWrite);
+    vec![
+        Operation::get("/voicemails", "list_voicemails", "Lists messages, the newest first.", read_scope, list)
+            .pages::<VoicemailView>(),
+        Operation::get("/voicemails/{id}", "voicemail", "Returns a message.", read_scope, read)
+            .answers::<VoicemailView>(200, "The message.")
+            .conditional(),
+        Operation::patch("/voicemails/{id}", "change_voicemail", "Marks a message.", write_scope, change)
+            .takes::<VoicemailChange>()
+            .answers::<VoicemailView>(200, "The message as it is now.")
+            .conditional(),
+        Operation::get("/voicemails/{id}/audio", "voicemail_audio", "Returns the audio.", read_scope, audio)
+            .answers_with(200, "The audio.", "audio/wav")
+            .answers_with(206, "The part that the header Range asks for.", "audio/wav")
+            .answers_with(304, "It has not changed since.", "")
+            .answers_with(416, "There is no such part.", ""),
+    ]
+}
+
+async fn list(State(parts): State<Arc<Parts>>, asked: OriginalUri, Query(paging): Query<Paging>) -> Answer {
+    let (count, before) = (paging.count()?, paging.cursor::<VoicemailKey>()?);
+    let found = parts
+        .archive
+        .blocking(move |archive| Some(archive.store()?.recent_voicemails(before.as_ref(), count.saturating_add(1))));
+    let records = found.await.flatten().ok_or_else(Problem::no_store)??;
+    Ok(Page::of(records.iter().map(view).collect(), count, |view: &VoicemailView| view.id.clone()).answer(&asked))
+}
+
+async fn read(State(parts): State<Arc<Parts>>, Path(id): Path<String>, conditions: Conditions) -> Answer {
+    let view = view(&record(&parts, &id).await?);
+    Ok(single(&conditions, &ETag::of(&view), &view))
+}
+
+async fn change(
+    State(parts): State<Arc<Parts>>,
+    Path(id): Path<String>,
+    conditions: Conditions,
+    body: Json<VoicemailChange>,
+) -> Answer {
+    let _alone = parts.api.alone().await;
+    let mut record = record(&parts, &id).await?;
+    conditions.check(&ETag::of(&view(&record)))?;
+    record.state = match body.value.state {
+        HeardState::New => VoicemailState::New,
+        HeardState::Heard => VoicemailState::Heard,
+    };
+    let mut batch = Batch::new();
+    batch.put::<Voicemails>(&record.key, &record)?;
+    parts.archive.commit(batch).await?;
+    let view = view(&record);
+    Ok(single(&Conditions::default(), &ETag::of(&view), &view))
+}
+
+async fn audio(State(parts): State<Arc<Parts>>, Path(id): Path<String>, request: Request) -> Answer {
+    let record = record(&parts, &id).await?;
+    let name = record.recording.ok_or_else(|| Problem::not_found("audio of this message"))?;
+    let file: PathBuf = parts.archive.recordings().ok_or_else(Problem::no_store)?.path(&name);
+    if !file.is_file() {
+        return Err(Problem::not_found("audio of this message"));
+    }
+    match ServeFile::new(file).oneshot(request).await {
+        Ok(response) => Ok(response.map(axum::body::Body::new).into_response()),
+        Err(never) => match never {},
+    }
+}
+
+async fn record(parts: &Parts, id: &str) -> Result<VoicemailRecord, Problem> {
+    let key: VoicemailKey = id.parse().map_err(|_no_key| Problem::not_found("message"))?;
+    let found = parts.archive.blocking(move |archive| archive.store().map(|store| store.get::<Voicemails>(&key)));
+    found.await.flatten().ok_or_else(Problem::no_store)??.ok_or_else(|| Problem::not_found("message"))
+}
+
+fn view(record: &VoicemailRecord) -> VoicemailView {
+    VoicemailView {
+        id: record.key.to_string(),
+        call: record.key.call.to_string(),
+        received_wall_ms: record.key.received_wall_ms,
+        caller: record.caller.clone(),
+        duration_ms: record.duration_ms,
+        transcript: record.transcript.clone(),
+        language: record.language.map(|language| language.code().to_owned()),
+        state: match record.state {
+            VoicemailState::Heard => HeardState::Heard,
+            VoicemailState::New | VoicemailState::Unknown => HeardState::New,
+        },
+        has_audio: record.recording.is_some(),
+    }
+}
