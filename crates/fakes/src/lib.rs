@@ -19,6 +19,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! [`crm::Crm`] is a receiver of what the box tells the office's CRM, with faults of its own.
+//!
 //! The crate knows no client: what it expects of one is in the providers' documents, not in our code.
 //!
 //! **Invariant:** nothing here is reachable from another machine, and none of its keys opens anything.
@@ -28,6 +30,7 @@ mod behaviour;
 mod clips;
 mod cloud;
 mod credentials;
+pub mod crm;
 mod google;
 mod nowhere;
 mod openai;

@@ -14,6 +14,7 @@ mod clouds;
 mod connections;
 mod gateway;
 mod keeping;
+mod leads;
 mod pages;
 mod privacy;
 mod rest;

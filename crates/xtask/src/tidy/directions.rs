@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("calendar", &["units"]),
     ("messaging", &["units", "telephony"]),
     ("leads", &["units", "telephony"]),
-    ("fakes", &["units", "media"]),
+    ("fakes", &["units", "media", "leads"]),
     ("xtask", &[]),
     ("speech", &["units", "media", "language"]),
     ("speech-onnx", &["units", "media", "language", "speech"]),
