@@ -74,6 +74,12 @@ fuzz: ## Fuzz TARGET (each of them) for SECONDS (60): forms, bodies, frames, mar
 fuzz-keep: ## Take what fuzzing found and reaches new code into the corpora that make test replays.
 	@tests/fuzz/fuzz.sh keep '$(TARGET)'
 
+.PHONY: crm
+crm: ## Kill a box KILLS times (200) while LEADS (500) are made and delivered, and look what the CRM got; SEED, BREAK=ack-early.
+	@$(setup) test
+	@cargo build --release --package chaos --package appliance
+	@target/release/kolbox-chaos crm --kills $(or $(KILLS),200) --leads $(or $(LEADS),500) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
+
 .PHONY: check
 check: setup ## Check format, lints, docs and house rules without running the tests.
 	@cargo xtask check

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::num::NonZeroU8;
+use std::num::{NonZeroU8, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +25,45 @@ pub(crate) enum Command {
     /// Be a device of the campaign.
     #[command(hide = true)]
     Device(DeviceOptions),
+    /// Kill a box at random moments while leads are made, changed and delivered, and look what the CRM got.
+    Crm(CrmOptions),
+}
+
+/// How the campaign of leads is run.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CrmOptions {
+    /// How often the box is killed.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) kills: u32,
+    /// People; each becomes one lead, with several changes.
+    #[arg(long, default_value = "500")]
+    pub(crate) leads: NonZeroUsize,
+    /// Decides when the box is killed and what the receiver does; how that falls together with what the programs do is left
+    /// to chance. Default: a random one.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Longest wait for everything to be delivered when nobody is killed any more.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "5m", value_name = "TIME")]
+    pub(crate) settle: Duration,
+    /// Break the promise on purpose: the campaign must fail then.
+    #[arg(long = "break", value_enum, value_name = "HOW")]
+    pub(crate) broken: Option<CrmBroken>,
+    /// The program kolbox. Default: the one beside this program.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kolbox: Option<PathBuf>,
+    /// Keep the folder of the campaign even if all went well.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Print the figures as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Ways to break the promise of the campaign of leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CrmBroken {
+    /// At each kill, what waits is taken for delivered.
+    AckEarly,
 }
 
 /// How a campaign is run.

@@ -5,12 +5,15 @@
 //! faults at moments that a seed decides ([`plan`]); most end in the same round, some later. In the end everything is
 //! healed, the outboxes must become empty, and what lies in the database is compared with what was promised ([`check`]).
 //!
+//! `kolbox-chaos crm` is a campaign of its own: it kills a real box while leads are made and delivered ([`crm`]).
+//!
 //! **Invariant:** what happens when is decided by the seed alone; how it falls together with what the programs do is not.
 //! **Invariant:** only what this process has read of a device counts as promised.
 
 mod campaign;
 mod check;
 mod cli;
+mod crm;
 mod device;
 mod fleet;
 mod plan;
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Some(Command::Device(options)) => device::run(&options).map(|()| ExitCode::SUCCESS),
+        Some(Command::Crm(options)) => crm::run(&options),
         None => campaign::run(&cli.campaign),
     };
     done.unwrap_or_else(|error| {

@@ -1,6 +1,6 @@
 //! Real servers for tests and campaigns: each on a free port, in a folder of its own, gone when dropped.
 //!
-//! [`Mosquitto`], [`Postgres`] and [`Gateway`] are processes that can be killed as a power cut would and started again
+//! [`Mosquitto`], [`Postgres`], [`Gateway`] and [`Kolbox`] are processes that can be killed as a power cut would and started again
 //! on the same port and folder. [`Proxy`] stands between a client and a server and cuts, holds back or delays what
 //! passes. Nothing here needs an async runtime, and all of it may be used inside one: what waits is bounded by a
 //! deadline and short.
@@ -13,6 +13,7 @@
 mod error;
 mod folder;
 mod gateway;
+mod kolbox;
 mod memory;
 mod mosquitto;
 mod port;
@@ -22,6 +23,7 @@ mod proxy;
 
 pub use self::error::RigError;
 pub use self::gateway::{Answer, Gateway, beside_current_program};
+pub use self::kolbox::Kolbox;
 pub use self::memory::{Memory, memory};
 pub use self::mosquitto::Mosquitto;
 pub use self::port::free_port;

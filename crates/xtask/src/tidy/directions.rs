@@ -56,7 +56,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("rig", &[]),
     ("fuzz-targets", &["telephony", "messaging", "replay"]),
     ("sim", &["units", "protocol", "sync", "gateway", "rig"]),
-    ("chaos", &["units", "protocol", "leads", "store", "sync", "appliance", "rig"]),
+    ("chaos", &["units", "protocol", "leads", "fakes", "store", "sync", "appliance", "rig"]),
     (
         "e2e",
         &[

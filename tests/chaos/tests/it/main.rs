@@ -46,3 +46,22 @@ fn a_device_that_promises_too_early_is_found_out() {
     let kept = PathBuf::from(report["folder"].as_str().unwrap());
     assert!(kept.file_name().unwrap().to_str().unwrap().starts_with("kolbox-chaos-"), "{}", kept.display());
 }
+
+fn crm_campaign(arguments: &[&str]) -> (Output, Value) {
+    campaign(&[&["crm", "--leads", "12", "--seed", "5"], arguments].concat())
+}
+
+#[test]
+fn a_few_kills_of_a_box_lose_no_change_of_a_lead() {
+    let (output, report) = crm_campaign(&["--kills", "6"]);
+    assert!(output.status.success() && report["is_good"] == true, "{report:#}");
+    assert_eq!(figure(&report, "leads"), 12, "{report:#}");
+    assert!(figure(&report, "acknowledged") >= 36 && figure(&report, "taken") > 0, "{report:#}");
+}
+
+#[test]
+fn a_box_that_forgets_too_early_is_found_out() {
+    let (output, report) = crm_campaign(&["--kills", "6", "--break", "ack-early"]);
+    assert_eq!(output.status.code(), Some(1), "{report:#}");
+    assert!(figure(&report, "missing") > 0, "{report:#}");
+}
