@@ -6,7 +6,7 @@
 //! `State<Arc<Parts>>`; it takes [`request::Json`], [`request::Query`], [`request::Path`], [`request::Conditions`] and [`once::Once`], and
 //! returns [`reply::Answer`]: a response, or a [`Problem`]. `?` turns errors of the store into problems.
 //!
-//! ```ignore
+//! ```text
 //! pub fn operations() -> Vec<Operation> {
 //!     vec![
 //!         Operation::get("/things", "list_things", "Lists things, the newest first.", Scope::SettingsRead, list)

@@ -92,7 +92,7 @@ fn of_query(schema: &Value) -> Vec<Value> {
     let one = |(name, field): (&String, &Value)| {
         let mut field = field.clone();
         let description = field.as_object_mut().and_then(|field| field.remove("description"));
-        json!({ "name": name, "in": "query", "required": false, "description": description.unwrap_or_default(),
+        json!({ "name": name, "in": "query", "required": false, "description": description.unwrap_or_else(|| json!("")),
                 "schema": field })
     };
     fields.map(one).collect()

@@ -18,8 +18,8 @@ use crate::archive::Archive;
 const FACTS: usize = 100;
 /// Longest time between two looks for facts, for those whose teller could not wake anybody.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// Time between two looks for what is old.
-const TRIM_EVERY: Duration = Duration::from_hours(1);
+/// Time between two looks for what is old: a program that asks as fast as it may leaves 30,000 answers meanwhile.
+const TRIM_EVERY: Duration = Duration::from_mins(10);
 /// Leads kept; beyond that the ones first heard of longest ago go, unless a change of theirs waits.
 const MAX_LEADS: usize = 20_000;
 /// Leads let go of at one look.
