@@ -90,7 +90,7 @@ pub(super) async fn measure(folder: &Path, with_table: bool) -> anyhow::Result<V
     let config = crate::config::Weather::default();
     let mut bases: BTreeMap<usize, Heard> = BTreeMap::new();
     for number in 0..BASES {
-        bases.insert(number, call(&folder.join(format!("base-{number}")), None).await?);
+        bases.insert(number, Box::pin(call(&folder.join(format!("base-{number}")), None)).await?);
     }
     let base = middle(bases.into_values().collect());
     if with_table {
@@ -103,7 +103,7 @@ pub(super) async fn measure(folder: &Path, with_table: bool) -> anyhow::Result<V
     let cases: Vec<(usize, Stage, &'static str, Trouble)> = cases();
     let calls = cases.into_iter().map(|(number, stage, name, trouble)| {
         let folder = folder.join(format!("{number}"));
-        async move { anyhow::Ok((number, stage, name, call(&folder, Some((stage, trouble))).await?)) }
+        async move { anyhow::Ok((number, stage, name, Box::pin(call(&folder, Some((stage, trouble)))).await?)) }
     });
     let mut calls: Vec<_> = stream::iter(calls).buffer_unordered(AT_ONCE).try_collect().await?;
     calls.sort_by_key(|(number, ..)| *number);
@@ -141,7 +141,7 @@ pub(super) async fn measure(folder: &Path, with_table: bool) -> anyhow::Result<V
         Row::new("of these more was added than the stage's deadline", count(over), "calls").at_most(0.0),
         Row::new("longest silence added by any fault", worst.as_secs_f64() * 1e3, "ms"),
     ];
-    rows.extend(clear(&folder).await?);
+    rows.extend(Box::pin(clear(&folder)).await?);
     Ok(rows)
 }
 

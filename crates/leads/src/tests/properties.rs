@@ -141,7 +141,9 @@ proptest! {
         }).collect();
         let fold = |facts: &[crate::Fact]| {
             let mut lead = Lead::begun(LeadId::new(1, 1), &facts[0]);
-            facts.iter().for_each(|fact| lead.fold(fact, 0));
+            for fact in facts {
+                lead.fold(fact, 0);
+            }
             (lead.name, lead.fields, lead.first_seen_wall_ms, lead.last_seen_wall_ms, lead.sources)
         };
         let mut turned = facts.clone();
