@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
 use store::{
-    Batch, CallOutcome, CallRecord, FormKey, FormRow, Forms, Store, VoicemailKey, VoicemailRecord, VoicemailState,
+    Batch, CallOutcome, CallRecord, FormKey, FormRow, Forms, Store, VoicemailKey, VoicemailPath, VoicemailRecord,
     Voicemails,
 };
 use units::{CallId, Language, Pii};
@@ -158,17 +158,8 @@ impl<'a> Emitter<'a> {
     fn message(&mut self, facts: &mut Facts, call: &CallId) -> anyhow::Result<()> {
         let key = VoicemailKey { received_wall_ms: self.events.stamp().wall_ms, call: call.clone() };
         let caller = self.number();
-        let record = VoicemailRecord {
-            key: key.clone(),
-            caller: caller.clone(),
-            source: None,
-            recording: None,
-            digest: None,
-            duration_ms: 7_000,
-            transcript: None,
-            language: None,
-            state: VoicemailState::default(),
-        };
+        let received = VoicemailRecord::received(key.clone(), caller.clone(), VoicemailPath::CarrierAction);
+        let record = VoicemailRecord { duration_ms: 7_000, ..received };
         facts.batch.put::<Voicemails>(&key, &record)?;
         let saved = VoicemailSaved {
             voicemail: key.to_string(),
