@@ -19,7 +19,16 @@
 //! | `decided` | `at`, `output` | none |
 //! | `chosen` | `at`, `decision` | none |
 //!
-//! Times are [`units::CallTime`]s, whole microseconds since the stream started. A header ends with `payload_crc`, if there is
+//! Around its conversations a call has a course: who takes it, who is rung, how it ends. That is a log of its own, of the
+//! same form ([`mod@course`]):
+//!
+//! | kind | header | payload |
+//! |---|---|---|
+//! | `began` | `format`, `software`, `policy` | none |
+//! | `told` | `at`, `event` | none |
+//! | `went` | `at`, `way` | none |
+//!
+//! Times are [`units::CallTime`]s, whole microseconds since the stream started or, in a course, since the call came in. A header ends with `payload_crc`, if there is
 //! a payload, and `crc`: CRC-32 (ISO-HDLC) of the payload, and of the header up to the comma before `crc`. Kinds a reader
 //! does not know are skipped and counted.
 //!
@@ -27,6 +36,7 @@
 //! one record may have.
 //! **Invariant:** personal data is in the log, which must be kept accordingly, and in no error and no report.
 
+pub mod course;
 pub mod player;
 mod reader;
 mod record;
@@ -36,5 +46,5 @@ mod recorder;
 mod tests;
 
 pub use crate::reader::{JsonError, ReadError, Reader};
-pub use crate::record::{FORMAT, Frame, MAX_HEADER, MAX_PAYLOAD, Opened, Record, input_of};
+pub use crate::record::{Began, FORMAT, Frame, MAX_HEADER, MAX_PAYLOAD, Opened, Record, input_of};
 pub use crate::recorder::{Recorder, WriteError, encode};

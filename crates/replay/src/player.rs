@@ -78,7 +78,8 @@ pub fn replay(log: &[u8], wake_ups: WakeUps) -> Result<Report, ReplayError> {
     let (mut records, mut audio_bytes, mut ended_at) = (1_usize, 0_usize, CallTime::ZERO);
     for record in &mut reader {
         match record? {
-            Record::Opened(_) => {}
+            // Records of a course do not belong to a conversation, and change nothing in it.
+            Record::Opened(_) | Record::Began(_) | Record::Told { .. } | Record::Went { .. } => {}
             Record::Frame { at, frame: Frame::Audio(audio) } => {
                 audio_bytes = audio_bytes.saturating_add(audio.len());
                 ended_at = ended_at.max(at);

@@ -89,7 +89,8 @@ impl<'a> Reader<'a> {
         let header: Header = serde_json::from_slice(header).map_err(|error| self.unreadable(error))?;
         let record = match header {
             Header::Opened(opened) if self.records == 0 => Record::Opened(opened),
-            Header::Opened(_) => return Err(self.damaged("a second beginning")),
+            Header::Began(began) if self.records == 0 => Record::Began(began),
+            Header::Opened(_) | Header::Began(_) => return Err(self.damaged("a second beginning")),
             _ if self.records == 0 => return Err(ReadError::NotALog),
             Header::Frame { at, frame: FrameKind::Audio } => {
                 Record::Frame { at, frame: Frame::Audio(Cow::Borrowed(payload)) }
@@ -102,6 +103,8 @@ impl<'a> Reader<'a> {
             Header::Perceived { at, input } => Record::Perceived { at, input },
             Header::Decided { at, output } => Record::Decided { at, output },
             Header::Chosen { at, decision } => Record::Chosen { at, decision },
+            Header::Told { at, event } => Record::Told { at, event },
+            Header::Went { at, way } => Record::Went { at, way },
             Header::Unknown => return Ok(None),
         };
         let has_payload = matches!(record, Record::Frame { .. });

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use conversation::{Config, Digit, Input, Output};
+use routing::{Event, Policy, Way};
 use serde::{Deserialize, Serialize};
 use telephony::stream::InboundFrame;
 use units::CallTime;
@@ -51,6 +52,40 @@ pub enum Record<'a> {
         /// Who served, who did not, and why.
         decision: Decision,
     },
+    /// What the log of a course is; the first record of such a log, and only that.
+    Began(Box<Began>),
+    /// The course was told something.
+    Told {
+        /// When, since the call came in.
+        at: CallTime,
+        /// What.
+        event: Event,
+    },
+    /// The course said what to do.
+    Went {
+        /// When.
+        at: CallTime,
+        /// What.
+        way: Way,
+    },
+}
+
+/// What the log of a course is: the way of one call from the ring to its end, around its conversations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Began {
+    /// The version of the format, [`FORMAT`].
+    pub format: u32,
+    /// The version of the program that wrote it.
+    pub software: String,
+    /// What the office wants.
+    pub policy: Policy,
+}
+
+impl Began {
+    /// Returns the beginning of a log written now by `software`.
+    pub fn new(software: impl Into<String>, policy: Policy) -> Self {
+        Self { format: FORMAT, software: software.into(), policy }
+    }
 }
 
 /// What a log is.
@@ -126,6 +161,15 @@ pub(crate) enum Header {
     Chosen {
         at: CallTime,
         decision: Decision,
+    },
+    Began(Box<Began>),
+    Told {
+        at: CallTime,
+        event: Event,
+    },
+    Went {
+        at: CallTime,
+        way: Way,
     },
     #[serde(other)]
     Unknown,

@@ -79,6 +79,9 @@ pub fn encode(record: Record<'_>) -> Result<Vec<u8>, WriteError> {
         Record::Perceived { at, input } => (Header::Perceived { at, input }, Cow::Borrowed(&[][..])),
         Record::Decided { at, output } => (Header::Decided { at, output }, Cow::Borrowed(&[][..])),
         Record::Chosen { at, decision } => (Header::Chosen { at, decision }, Cow::Borrowed(&[][..])),
+        Record::Began(began) => (Header::Began(began), Cow::Borrowed(&[][..])),
+        Record::Told { at, event } => (Header::Told { at, event }, Cow::Borrowed(&[][..])),
+        Record::Went { at, way } => (Header::Went { at, way }, Cow::Borrowed(&[][..])),
     };
     let mut line = serde_json::to_string(&header).map_err(WriteError::Encode)?;
     line.pop();

@@ -448,7 +448,10 @@ fn turns(log: &[u8]) -> anyhow::Result<BTreeMap<TurnId, Turn>> {
             | Record::Frame { .. }
             | Record::Perceived { .. }
             | Record::Decided { .. }
-            | Record::Chosen { .. } => {}
+            | Record::Chosen { .. }
+            | Record::Began(_)
+            | Record::Told { .. }
+            | Record::Went { .. } => {}
         }
     }
     Ok(turns)

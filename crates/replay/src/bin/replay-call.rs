@@ -4,7 +4,8 @@
 
 use std::process::ExitCode;
 
-use replay::player::{Report, WakeUps, replay};
+use replay::course;
+use replay::player::{WakeUps, replay};
 
 /// The exit code for wrong usage (`EX_USAGE` of sysexits).
 const USAGE: u8 = 64;
@@ -29,7 +30,10 @@ fn main() -> ExitCode {
     if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn replay_file(file: &std::ffi::OsStr) -> Result<Report, Box<dyn std::error::Error>> {
+fn replay_file(file: &std::ffi::OsStr) -> Result<String, Box<dyn std::error::Error>> {
     let log = std::fs::read(file)?;
-    Ok(replay(&log, WakeUps::OnTime)?)
+    if course::is_course(&log) {
+        return Ok(course::replay(&log)?.to_string());
+    }
+    Ok(replay(&log, WakeUps::OnTime)?.to_string())
 }

@@ -1,0 +1,3 @@
+mod call_backs;
+mod courses;
+mod rates;
