@@ -21,6 +21,7 @@
 //! **Invariant:** a language model changes nothing but the form and how the call ends, both within what the form allows.
 //! **Invariant:** what a caller said is in the record, in sentences and in prompts only, never in an error.
 
+mod announcement;
 mod facts;
 mod form;
 mod hearing;
@@ -32,6 +33,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+pub use crate::announcement::announcement;
 pub use crate::form::{Choice, Confirmation, Field, FieldKind, Form, FormError, NumberRange, Synonyms, Text};
 pub use crate::machine::{FillError, Greeting, Heard, Next, Receptionist, Reply};
 pub use crate::phrases::Phrases;

@@ -58,6 +58,8 @@ pub enum Greeting {
     Speak,
     /// The carrier has played the greeting already; only the first question is missing.
     AlreadyHeard,
+    /// The caller comes back from a person whom nobody reached.
+    Returned,
 }
 
 /// What to say, and what to do then.
@@ -192,6 +194,19 @@ impl Receptionist {
         self
     }
 
+    /// Goes on from what is known from before: an earlier part of the same call, say. Values of other fields than the
+    /// form's are left out.
+    #[must_use]
+    pub fn with_record(mut self, record: &FormRecord) -> Self {
+        for (field, slot) in self.form.fields.iter().zip(&mut self.state.slots) {
+            slot.held = record.fields.get(&field.id).cloned();
+        }
+        if self.form.speaks(record.language) {
+            self.state.language = record.language;
+        }
+        self
+    }
+
     /// Answers to what happened.
     pub fn handle(&mut self, heard: &Heard) -> Reply {
         self.before = Some(Box::new(self.state.clone()));
@@ -281,8 +296,10 @@ impl Receptionist {
     }
 
     fn greet(&mut self, greeting: Greeting, reply: &mut Reply) {
-        if greeting == Greeting::Speak {
-            self.say(reply, &self.form.greeting, "");
+        match greeting {
+            Greeting::Speak => self.say(reply, &self.form.greeting, ""),
+            Greeting::Returned => self.say(reply, &self.form.phrases.nobody_answered, ""),
+            Greeting::AlreadyHeard => {}
         }
         self.go_on(reply);
     }

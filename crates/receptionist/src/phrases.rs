@@ -74,6 +74,8 @@ phrases! {
     message: "אפשר להשאיר הודעה אחרי הצפצוף, ונחזור אליכם.", "Please leave a message after the tone and we will get back to you.";
     /// The caller is put through.
     transfer: "רק רגע, השיחה עוברת למשרד.", "One moment, I am putting you through.";
+    /// Nobody could be reached to whom the caller was put through; the next question follows.
+    nobody_answered: "כרגע אין מענה במשרד, אבל אפשר להמשיך כאן.", "Nobody can take your call right now, but I can help you here.";
     /// Everything was answered.
     goodbye: "תודה שהתקשרתם אל {office}. נחזור אליכם בהקדם. להתראות!", "Thank you for calling {office}. We will get back to you soon. Goodbye!";
     /// The caller said goodbye before that.

@@ -62,7 +62,7 @@ impl Receptionist {
                 self.follow_language(&hearing::words(text.reveal()), *language);
             }
             Heard::NotHeard { .. } => self.state.turns = self.state.turns.saturating_add(1),
-            Heard::Greet { greeting: Greeting::Speak | Greeting::AlreadyHeard }
+            Heard::Greet { greeting: Greeting::Speak | Greeting::AlreadyHeard | Greeting::Returned }
             | Heard::CallerSilent { .. }
             | Heard::OutOfTime => {}
         }

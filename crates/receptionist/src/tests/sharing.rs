@@ -105,3 +105,15 @@ fn the_callers_own_number_is_known_without_being_told() {
     let record = receptionist.record();
     assert_eq!((record.fields["phone"].source, record.fields["phone"].confirmed), (Source::CallerId, true));
 }
+
+#[test]
+fn a_caller_who_comes_back_is_not_asked_again_what_is_known() {
+    let mut first = receptionist(PLAIN, Language::English);
+    first.fill("name", &json!("Dan Cohen"), true).unwrap();
+    let mut second = receptionist(PLAIN, Language::Hebrew).with_record(&first.record());
+    let reply = second.handle(&Heard::Greet { greeting: Greeting::Returned });
+    let sentences: Vec<_> = reply.sentences.iter().map(|(text, _)| text.reveal().as_str()).collect();
+    assert_eq!(sentences[0], "Nobody can take your call right now, but I can help you here.");
+    assert_ne!(second.asked_field(), Some("name"));
+    assert_eq!(second.record().fields.len(), 1);
+}
