@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use ::weather::Stage;
 use anyhow::Context as _;
+use calendar::Calendar;
 use protocol::next_epoch;
 use receptionist::{Form, FormError};
+use routing::{Consent, Policy};
 use speech::RecognizeRequest;
 use store::{Batch, OpenReport, Order, Query, Recordings, SpendingRow, Spendings, Store, StoreConfig};
 use telephony::{AuthKey, Verifier};
@@ -20,11 +22,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use units::Language;
 
+use crate::announcements::Announcements;
 use crate::api::Api;
 use crate::archive::Archive;
 use crate::carrier::CarrierRest;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Secret};
+use crate::course_log::{CourseLog, Pieces};
 use crate::documents::Documents;
 use crate::events::Events;
 use crate::greetings::Greetings;
@@ -38,7 +42,7 @@ use crate::switchboard::Switchboard;
 use crate::voice::{Engines, Voice};
 use crate::voicemail::{Mailbox, Requests};
 use crate::weather::Station;
-use crate::{leads, retention, sync, voice, voicemail, watchdog, weather};
+use crate::{course_log, leads, retention, sync, voice, voicemail, watchdog, weather};
 
 /// Longest wait for calls to end when the program is told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -85,6 +89,10 @@ pub struct Parts {
     pub voice: Voice,
     /// Who serves a turn: the cloud or this device.
     pub station: Station,
+    /// When the office is open, where that is configured.
+    pub calendar: Option<Calendar>,
+    /// What a person hears before taking a call.
+    pub announcements: Announcements,
     /// The recordings the carrier plays.
     pub greetings: Greetings,
     /// The store.
@@ -120,8 +128,12 @@ impl std::fmt::Debug for Parts {
 impl Parts {
     /// Returns what writes the documents for the carrier.
     pub fn documents(&self) -> Documents<'_> {
-        let missing = self.greetings.missing();
-        Documents { base: &self.config.http.public_url, missing, voicemail: &self.config.voicemail }
+        Documents {
+            base: &self.config.http.public_url,
+            transfer: &self.config.transfer,
+            missing: self.greetings.missing(),
+            voicemail: &self.config.voicemail,
+        }
     }
 
     /// Returns the folder of the recordings that the carrier plays.
@@ -156,6 +168,7 @@ pub struct App {
     parts: Arc<Parts>,
     listener: TcpListener,
     requests: Requests,
+    courses: Pieces,
     lines: Option<LogTap>,
 }
 
@@ -164,11 +177,20 @@ impl App {
     ///
     /// A part that cannot be had is degraded, not an error: the phone is answered by what there is.
     pub async fn build(config: Config, listener: TcpListener, engines: Engines) -> anyhow::Result<Self> {
+        Self::build_at(config, listener, engines, Clock::start()).await
+    }
+
+    /// As [`App::build`], by a clock of one's own.
+    pub async fn build_at(
+        config: Config,
+        listener: TcpListener,
+        engines: Engines,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
         let health = Arc::new(Health::default());
         let address = listener.local_addr().context("the listener has no address")?;
         let form = load_form(&config)?;
         let language = config.conversation.language;
-        let clock = Clock::start();
         let (archive, events) = open_archive(&config, clock, &health);
         let carrier = CarrierRest::new(&config.carrier).context("cannot set up the carrier's REST interface")?;
         let rest = match &carrier {
@@ -182,12 +204,15 @@ impl App {
         let station = Station::new(&config, voice.prompts(), clock, &health, spent);
         let greetings = Greetings::new(config.store.path.join("tts"));
         let (mailbox, requests) = Mailbox::new();
+        let (course_log, courses) = CourseLog::new();
         let calls = config.limits.calls.get();
         let parts = Parts {
             verifier: verifier(&config.carrier.auth_tokens)?,
-            switchboard: Switchboard::new(calls),
             api: Api::new(&config.store.path),
             leads: Leads::new(clock, config.crm.url.is_some()),
+            switchboard: Switchboard::new(calls, policy(&config), config.callers.rate(), course_log),
+            calendar: load_calendar(&config)?,
+            announcements: Announcements::default(),
             rate_limit: RateLimit::new(config.limits.requests_per_second),
             strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
             sockets: Arc::new(Semaphore::new(calls)),
@@ -215,7 +240,7 @@ impl App {
         parts.metrics.started.set((parts.clock.wall_ms() / 1_000) as f64);
         let parts = Arc::new(parts);
         render_greetings(&parts).await?;
-        Ok(Self { parts, listener, requests, lines: None })
+        Ok(Self { parts, listener, requests, courses, lines: None })
     }
 
     /// Lets the gateway have its share of the log.
@@ -235,7 +260,7 @@ impl App {
     ///
     /// Dropped half way, calls in progress fall into the carrier's voicemail.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { parts, listener, requests, lines } = self;
+        let Self { parts, listener, requests, courses, lines } = self;
         tracing::info!(address = %parts.address, "listening");
         let mut workers = tokio::task::JoinSet::new();
         workers.spawn(watchdog::run(Arc::clone(&parts)));
@@ -249,6 +274,7 @@ impl App {
         // The link ends last: what the last calls leave is told too, if there is time.
         let (closing, silence) = (CancellationToken::new(), CancellationToken::new());
         workers.spawn(sync::run(Arc::clone(&parts), lines, silence.clone()));
+        workers.spawn(course_log::run(Arc::clone(&parts), courses, silence.clone()));
         let limits = connection_limits(&parts.config);
         let router = server::router(&parts);
         let served = connections::serve(listener, router, limits, &parts.metrics, closing.clone());
@@ -297,6 +323,28 @@ fn verifier(tokens: &[Secret]) -> anyhow::Result<Verifier> {
         Some(second) => verifier.with_secondary(second.context("an empty key")?),
         None => verifier,
     })
+}
+
+/// Returns what the office wants done with its calls.
+fn policy(config: &Config) -> Policy {
+    Policy {
+        can_transfer: config.office.transfer_number.is_some(),
+        is_announced: config.transfer.announce,
+        otherwise: config.transfer.otherwise,
+        consent: Consent::None,
+        blocked: config.callers.blocked,
+        hurried: config.callers.hurried,
+    }
+}
+
+fn load_calendar(config: &Config) -> anyhow::Result<Option<Calendar>> {
+    let Some(wanted) = &config.calendar else { return Ok(None) };
+    let calendar = Calendar::new(wanted).map_err(|error| ConfigError::Value {
+        file: PathBuf::from("the configuration"),
+        field: "calendar",
+        expected: error.to_string(),
+    })?;
+    Ok(Some(calendar))
 }
 
 fn load_form(config: &Config) -> anyhow::Result<Form> {

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use conversation::{Call, Input, Mark, Output};
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
+use routing::{Event, Way};
 use store::{Batch, CallOutcome, SpendingRow, Spendings};
 use telephony::StreamId;
 use telephony::stream::{IgnoreReason, InboundFrame, OutboundFrame, StreamGuard, Verdict, write_media};
@@ -35,7 +36,7 @@ use self::utterances::{Utterance, Utterances};
 use crate::app::Parts;
 use crate::metrics::ReasonLabel;
 use crate::reception;
-use crate::switchboard::Caller;
+use crate::switchboard::{Caller, SoFar};
 use crate::weather::{Hearing, Thought, Told};
 
 /// Results of engines that may wait for the call's task. An engine never waits for one call: what does not fit is lost,
@@ -47,6 +48,8 @@ const SEND_PATIENCE: Duration = Duration::from_secs(5);
 const FRAME_PATIENCE: Duration = Duration::from_secs(20);
 /// Longest wait for what requests cost that were given up at the end of a call.
 const COST_PATIENCE: Duration = Duration::from_millis(200);
+/// Longest wait for the carrier to free the line. The caller has heard goodbye, and may be gone.
+const COMPLETE_PATIENCE: Duration = Duration::from_secs(3);
 /// Longest wait for the last rows of a call to reach the disk.
 const KEEP_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -113,7 +116,7 @@ where
 {
     let (results, mut from_engines) = mpsc::channel(RESULTS);
     let mut line = Line::new(parts, admitted, results);
-    let greeting = line.parts.config.greeting.mode;
+    let greeting = line.brain.greeting_mode(line.parts.config.greeting.mode);
     line.input(Input::StreamStarted { greeting });
     let mut heard_from_carrier = Instant::now();
     let mut told_shutdown = false;
@@ -148,7 +151,7 @@ where
     line.give_up_requests();
     line.take_last_costs(&mut from_engines).await;
     // The carrier is let go before the disk is waited for.
-    line.let_go();
+    line.let_go().await;
     // The carrier closes its end by itself when it is gone already.
     drop(timeout(SEND_PATIENCE, carrier.close()).await);
     line.finish().await;
@@ -160,11 +163,11 @@ impl Line {
         let mut config = parts.config.conversation.clone();
         config.language = caller.language;
         config.dtmf.zero_is_human |= parts.config.office.transfer_number.is_some();
-        let brain = Brain::new(&parts, caller.language, caller.from.reveal().phone_number());
+        let brain = Brain::new(&parts, &caller);
         let record = reception::call_record(&caller);
         parts.metrics.calls_answered.inc();
-        let book = Book::new(record, parts.voice.weather());
-        let log = CallLog::open(&parts, &caller.call, &config);
+        let book = Book::new(record, parts.voice.weather(), caller.before.as_deref());
+        let log = CallLog::open(&parts, &caller, &config);
         Self {
             started: Instant::now(),
             core: Call::new(config),
@@ -390,9 +393,22 @@ impl Line {
         self.utterances.clear();
     }
 
-    /// Says how the call goes on.
-    fn let_go(&self) {
-        self.parts.switchboard.end(&self.caller.call, self.book.ending(), self.book.language());
+    /// Says how the call goes on. A call that is finished is ended over REST, so that the line is free at once; where that
+    /// does not work, the carrier is told when it asks how the call goes on.
+    async fn let_go(&mut self) {
+        let (call, language) = (self.caller.call.clone(), self.book.language());
+        let (next_turn, cost_micros) = (self.book.next_turn(), self.book.cost(self.cost_micros));
+        let so_far = SoFar { form: self.brain.record(), next_turn, cost_micros, language };
+        let event = Event::StreamEnded { ending: self.book.ending() };
+        let way = self.parts.switchboard.end(self.parts.clock.now(), &call, event, Some(so_far));
+        let (Way::Complete, Some(carrier)) = (way, &self.parts.carrier) else { return };
+        match timeout(COMPLETE_PATIENCE, carrier.complete(&call)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(call_id = %call, error = &error as &dyn std::error::Error, "line not freed over REST");
+            }
+            Err(_elapsed) => tracing::warn!(call_id = %call, "line not freed over REST in time"),
+        }
     }
 
     /// Keeps what is known of the call.
@@ -407,7 +423,7 @@ impl Line {
         let put = self
             .book
             .put_progress(&mut batch, &form, self.parts.clock.wall_ms())
-            .and_then(|()| self.book.put_end(&mut batch, lasted, self.cost_micros))
+            .and_then(|()| self.book.put_end(&mut batch, self.parts.clock.wall_ms(), self.cost_micros))
             .and_then(|()| self.put_spending(&mut batch));
         self.book.tell(&self.parts.events, &mut batch, &form, self.parts.clock.wall_ms());
         self.book.put_lead(&mut batch, &self.parts.form, &form, self.parts.clock.wall_ms());

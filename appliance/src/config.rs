@@ -3,6 +3,7 @@
 //! Everything is parsed into types that cannot be wrong, before anything is bound or opened. What is wrong is
 //! named with file, line, field and what was expected ([`ConfigError`]), and ends the program with exit code 64.
 
+mod calls;
 pub mod cloud;
 mod crm;
 mod load;
@@ -22,6 +23,7 @@ use serde::Deserialize;
 use telephony::PublicUrl;
 use units::Pii;
 
+pub use self::calls::{CallBacks, Callers, Transfer};
 pub use self::cloud::{Brain, Credential, Dollars, EngineName, Google, OpenAi, Prices, Weather};
 pub use self::crm::{Crm, Receiver};
 pub use self::load::{ConfigError, Environment};
@@ -43,6 +45,18 @@ pub struct Config {
     /// The office.
     #[serde(default)]
     pub office: Office,
+    /// When the office is open, and who takes calls then. Default: the receptionist, at any time.
+    #[serde(default)]
+    pub calendar: Option<calendar::Config>,
+    /// How callers are put through to a person.
+    #[serde(default)]
+    pub transfer: Transfer,
+    /// Who is not wanted.
+    #[serde(default)]
+    pub callers: Callers,
+    /// How customers are called who asked for it.
+    #[serde(default)]
+    pub call_backs: CallBacks,
     /// The first thing a caller hears.
     #[serde(default)]
     pub greeting: Greeting,

@@ -2,14 +2,19 @@
 
 use conversation::GreetingMode;
 use telephony::PublicUrl;
-use telephony::markup::{Connect, Dial, HttpMethod, Number, Play, Record, Response, Say, Stream, Trim, Verb};
+use telephony::markup::{
+    Connect, Dial, Gather, GatherInput, HttpMethod, Number, Play, Record, Reject, RejectReason, Response, Say, Stream,
+    Trim, Verb,
+};
 use telephony::one_time::StreamToken;
 use units::{CallId, Language, Pii};
 
-use crate::config::Voicemail;
+use crate::config::{Transfer, Voicemail};
 
-/// How long a person's telephone rings, in seconds.
-const TRANSFER_RING_S: u32 = 20;
+/// How long a person has for the key that takes a call, in seconds.
+const KEY_PATIENCE_S: u32 = 8;
+/// How long a caller has for the key that agrees to a recording, in seconds.
+const CONSENT_PATIENCE_S: u32 = 4;
 /// Asks the carrier to try again when the box cannot be reached or has to refuse for the moment; by default it
 /// would not, and the message would be known to the carrier alone
 /// (<https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides>).
@@ -29,11 +34,15 @@ pub enum Clip {
     Fallback,
     /// Thanks for the message.
     Thanks,
+    /// Tells an answering machine that the office called back.
+    CalledBack,
+    /// Tells that the call is recorded, and asks for a key.
+    Consent,
 }
 
 impl Clip {
     /// Every clip.
-    pub const ALL: [Self; 3] = [Self::Greeting, Self::Fallback, Self::Thanks];
+    pub const ALL: [Self; 5] = [Self::Greeting, Self::Fallback, Self::Thanks, Self::CalledBack, Self::Consent];
 
     /// Returns the clip's file name in `language`, with `extension`.
     pub fn file_name(self, language: Language, extension: &str) -> String {
@@ -41,6 +50,8 @@ impl Clip {
             Self::Greeting => "greeting",
             Self::Fallback => "fallback",
             Self::Thanks => "thanks",
+            Self::CalledBack => "called_back",
+            Self::Consent => "consent",
         };
         format!("{name}_{language}.{extension}")
     }
@@ -56,8 +67,25 @@ impl Clip {
             }
             (Self::Thanks, Language::Hebrew) => "תודה, ההודעה נשמרה. להתראות.",
             (Self::Thanks, Language::English) => "Thank you, your message was kept. Goodbye.",
+            (Self::CalledBack, Language::Hebrew) => "שלום, חזרנו אליכם מ{office}. אפשר להתקשר אלינו בכל עת. להתראות.",
+            (Self::CalledBack, Language::English) => {
+                "Hello, this is {office}, returning your call. Please call us any time. Goodbye."
+            }
+            (Self::Consent, Language::Hebrew) => "אפשר להקליט את השיחה? להסכמה, הקישו 1. אחרת, המתינו על הקו.",
+            (Self::Consent, Language::English) => {
+                "May this call be recorded? If you agree, press 1. Otherwise, please hold the line."
+            }
         }
     }
+}
+
+/// What a person hears who picks up.
+#[derive(Clone, Debug)]
+pub enum Announced {
+    /// A recording at this path of the box.
+    Clip(String),
+    /// These words, in the carrier's voice.
+    Words(String),
 }
 
 /// Writes documents.
@@ -65,6 +93,8 @@ impl Clip {
 pub struct Documents<'a> {
     /// Under which address the carrier knows the box.
     pub base: &'a PublicUrl,
+    /// How callers are put through.
+    pub transfer: &'a Transfer,
     /// Clips that could not be rendered; the carrier speaks these in a voice of its own.
     pub missing: Vec<(Clip, Language)>,
     /// How messages are recorded.
@@ -107,17 +137,63 @@ impl Documents<'_> {
         Response::new().then(self.clip(Clip::Thanks, language)).then(Verb::Hangup)
     }
 
-    /// Returns the document that puts the caller through to `number`, with voicemail behind it.
-    pub fn transfer(&self, number: &Pii<String>, language: Language) -> Response {
+    /// Returns the document that rings `number` for the caller of `call`, with voicemail behind it.
+    pub fn transfer(&self, call: &CallId, number: &Pii<String>, language: Language) -> Response {
+        let ask = self.transfer.announce.then(|| self.base.webhook(&format!("/webhook/person/{call}")));
+        let number = Number {
+            number: number.clone(),
+            method: ask.is_some().then_some(HttpMethod::Post),
+            url: ask,
+            ..Number::default()
+        };
         let dial = Dial {
             action: Some(self.base.webhook("/webhook/transfer_ended")),
             method: Some(HttpMethod::Post),
-            timeout_s: Some(TRANSFER_RING_S),
+            timeout_s: Some(u32::try_from(self.transfer.ring.as_secs()).unwrap_or(u32::MAX)),
             answer_on_bridge: Some(true),
-            numbers: vec![Number { number: number.clone(), ..Number::default() }],
+            numbers: vec![number],
             ..Dial::default()
         };
         self.append_voicemail(Response::new().then(dial), language)
+    }
+
+    /// Returns the document that tells a person who calls, and lets go of one who presses no key.
+    pub fn announce(&self, call: &CallId, announced: Announced, language: Language) -> Response {
+        let prompt = match announced {
+            Announced::Clip(path) => Play::url(self.base.webhook(&path)).into(),
+            Announced::Words(text) => carrier_says(text, language),
+        };
+        let gather = Gather {
+            input: Some(GatherInput::Dtmf),
+            action: Some(self.base.webhook(&format!("/webhook/person_key/{call}"))),
+            method: Some(HttpMethod::Post),
+            timeout_s: Some(KEY_PATIENCE_S),
+            num_digits: Some(1),
+            prompts: vec![prompt],
+            ..Gather::default()
+        };
+        Response::new().then(gather).then(Verb::Hangup)
+    }
+
+    /// Returns the document that asks whether the call may be recorded.
+    pub fn ask_consent(&self, language: Language) -> Response {
+        let gather = Gather {
+            input: Some(GatherInput::Dtmf),
+            action: Some(self.base.webhook("/webhook/consent")),
+            method: Some(HttpMethod::Post),
+            timeout_s: Some(CONSENT_PATIENCE_S),
+            num_digits: Some(1),
+            // Who presses nothing goes on too, unrecorded.
+            action_on_empty_result: Some(true),
+            prompts: vec![self.clip(Clip::Consent, language)],
+            ..Gather::default()
+        };
+        self.append_voicemail(Response::new().then(gather), language)
+    }
+
+    /// Returns the document that tells an answering machine that the office called back.
+    pub fn leave_word(&self, language: Language) -> Response {
+        Response::new().then(self.clip(Clip::CalledBack, language)).then(Verb::Hangup)
     }
 
     fn append_voicemail(&self, document: Response, language: Language) -> Response {
@@ -142,13 +218,26 @@ impl Documents<'_> {
         if !self.missing.contains(&(clip, language)) {
             return Play::url(self.base.webhook(&format!("/static/tts/{}", clip.file_name(language, "wav")))).into();
         }
-        let (tag, voice) = match language {
-            Language::Hebrew => ("he-IL", Some("Google.he-IL-Wavenet-A")),
-            Language::English => ("en-US", None),
-        };
-        let text = clip.text(language).to_owned();
-        Say { text, language: Some(tag.to_owned()), voice: voice.map(str::to_owned), repeat: None }.into()
+        carrier_says(clip.text(language).replace("{office}", ""), language)
     }
+}
+
+fn carrier_says(text: String, language: Language) -> Verb {
+    let (tag, voice) = match language {
+        Language::Hebrew => ("he-IL", Some("Google.he-IL-Wavenet-A")),
+        Language::English => ("en-US", None),
+    };
+    Say { text, language: Some(tag.to_owned()), voice: voice.map(str::to_owned), repeat: None }.into()
+}
+
+/// Returns the document that lets the carrier go on as it was about to: with a call put through, say.
+pub fn go_on() -> Response {
+    Response::new()
+}
+
+/// Returns the document that lets the caller hear that the line is busy. The call is not answered.
+pub fn busy() -> Response {
+    Response::new().then(Reject { reason: Some(RejectReason::Busy) })
 }
 
 /// Returns the document that ends the call.
@@ -163,8 +252,8 @@ mod tests {
     use telephony::one_time::{TOKEN_RANDOM_BYTES, TokenConfig, TokenTable};
     use units::Language;
 
-    use super::{Clip, Documents};
-    use crate::config::Voicemail;
+    use super::{Announced, Clip, Documents};
+    use crate::config::{Transfer, Voicemail};
 
     #[test]
     fn a_call_is_greeted_connected_and_falls_into_voicemail() {
@@ -172,7 +261,8 @@ mod tests {
         let call: units::CallId = "CA1".parse().unwrap();
         let mut tokens = TokenTable::new(TokenConfig::default());
         let token = tokens.issue(std::time::Duration::ZERO, call.clone(), [7; TOKEN_RANDOM_BYTES]).unwrap();
-        let documents = Documents { base: &base, missing: Vec::new(), voicemail: &Voicemail::default() };
+        let (transfer, voicemail) = (Transfer::default(), Voicemail::default());
+        let documents = Documents { base: &base, transfer: &transfer, missing: Vec::new(), voicemail: &voicemail };
         let document = documents.answer(GreetingMode::Play, &call, &token, Language::Hebrew);
         let [Verb::Play(greeting), Verb::Connect(connect), Verb::Play(fallback), Verb::Record(record), Verb::Hangup] =
             &document.verbs[..]
@@ -199,11 +289,16 @@ mod tests {
     fn every_document_ends_the_call_by_itself() {
         let base = "https://office.example.org".parse().unwrap();
         let number = "+97231234567".to_owned().into();
-        let documents = Documents { base: &base, missing: Vec::new(), voicemail: &Voicemail::default() };
+        let call: units::CallId = "CA1".parse().unwrap();
+        let (transfer, voicemail) = (Transfer::default(), Voicemail::default());
+        let documents = Documents { base: &base, transfer: &transfer, missing: Vec::new(), voicemail: &voicemail };
         for document in [
             documents.voicemail(Language::English),
             documents.thanks(Language::English),
-            documents.transfer(&number, Language::English),
+            documents.transfer(&call, &number, Language::English),
+            documents.announce(&call, Announced::Words("A call.".to_owned()), Language::English),
+            documents.ask_consent(Language::English),
+            documents.leave_word(Language::Hebrew),
         ] {
             assert_eq!(document.verbs.last(), Some(&Verb::Hangup));
         }
@@ -213,7 +308,8 @@ mod tests {
     fn a_clip_that_could_not_be_rendered_is_spoken_by_the_carrier() {
         let base = "https://office.example.org".parse().unwrap();
         let missing = vec![(Clip::Fallback, Language::Hebrew)];
-        let documents = Documents { base: &base, missing, voicemail: &Voicemail::default() };
+        let (transfer, voicemail) = (Transfer::default(), Voicemail::default());
+        let documents = Documents { base: &base, transfer: &transfer, missing, voicemail: &voicemail };
         let hebrew = documents.voicemail(Language::Hebrew);
         assert!(matches!(&hebrew.verbs[0], Verb::Say(say) if say.language.as_deref() == Some("he-IL")), "{hebrew:?}");
         assert!(matches!(documents.voicemail(Language::English).verbs[0], Verb::Play(_)));

@@ -183,7 +183,9 @@ impl Stamp {
 fn text_of(form: &Form, clip: Clip, language: Language) -> String {
     match clip {
         Clip::Greeting if form.speaks(language) => form.with_office(&form.greeting, language),
-        Clip::Greeting | Clip::Fallback | Clip::Thanks => clip.text(language).to_owned(),
+        Clip::CalledBack if form.speaks(language) => clip.text(language).replace("{office}", form.office.get(language)),
+        Clip::CalledBack => clip.text(language).replace("{office}", ""),
+        Clip::Greeting | Clip::Fallback | Clip::Thanks | Clip::Consent => clip.text(language).to_owned(),
     }
 }
 

@@ -13,6 +13,7 @@
 /// Name, version and commit of the program, as call logs name it.
 pub const SOFTWARE: &str = concat!("kolbox ", env!("CARGO_PKG_VERSION"), " ", env!("KOLBOX_COMMIT"));
 
+pub mod announcements;
 pub mod api;
 pub mod app;
 pub mod archive;
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod course_log;
 pub mod development;
 pub mod documents;
 pub mod events;

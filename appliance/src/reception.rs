@@ -1,23 +1,30 @@
 //! What each webhook of the carrier means for the box: answer a call, take a message, let go of a call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use conversation::StreamWatchdog;
+use conversation::{GreetingMode, StreamWatchdog};
 use rand::RngExt as _;
-use store::{Batch, CallOutcome, CallRecord, Calls, CommitError, EncodeError};
+use receptionist::announcement;
+use routing::{Answerer, Arrival, DialEnd, Event, Means, Route, Way};
+use store::{Batch, Blocked, CallOutcome, CallRecord, Calls, CommitError, EncodeError};
 use telephony::markup::Response;
-use telephony::wire::StreamStatus;
-use telephony::wire::{Address, CallStatusUpdate, DialResult, IncomingCall, StreamEnded, StreamEvent};
+use telephony::wire::{Address, CallStatus, CallStatusUpdate, DialResult, GatherResult, IncomingCall};
+use telephony::wire::{StreamEnded, StreamEvent, StreamStatus};
 use telephony::{FieldError, VerifiedWebhook};
 use units::{CallId, Language, Pii};
 
+use crate::announcements;
 use crate::app::Parts;
-use crate::documents;
-use crate::switchboard::{Caller, Ending};
+use crate::documents::{self, Announced};
+use crate::metrics::ReasonLabel;
+use crate::switchboard::Caller;
 
 /// Longest wait for a call's record to reach the disk before the call is answered all the same: the telephone has
 /// to be answered, and the record is written again when the call ends.
 const RECORD_PATIENCE: Duration = Duration::from_millis(500);
+/// The key that agrees to a recording.
+const CONSENT_KEY: char = '1';
 
 /// Why a webhook was not acted on.
 #[derive(Debug, thiserror::Error)]
@@ -39,48 +46,61 @@ impl From<EncodeError> for ReceptionError {
     }
 }
 
-/// Answers an incoming call: greeting, media stream and voicemail; voicemail alone when the box cannot listen.
-pub async fn incoming_call(parts: &Parts, webhook: &VerifiedWebhook) -> Result<Response, ReceptionError> {
+/// Answers an incoming call, and one of ours that was picked up, by its course.
+pub async fn incoming_call(parts: &Arc<Parts>, webhook: &VerifiedWebhook) -> Result<Response, ReceptionError> {
     let incoming = IncomingCall::read(webhook)?;
-    let config = &parts.config;
-    if config.carrier.account_sid.as_deref().is_some_and(|account| account != incoming.account.as_str()) {
+    if parts.config.carrier.account_sid.as_deref().is_some_and(|account| account != incoming.account.as_str()) {
         return Err(ReceptionError::OtherAccount);
-    }
-    let documents = parts.documents();
-    let language = parts.language;
-    let call = &incoming.call_id;
-    if parts.switchboard.is_on_line(call) || parts.switchboard.ending(call).is_some() {
-        // The same call again, under another name for the request: it changes nothing that was decided.
-        return Ok(documents.voicemail(language));
     }
     let caller = Caller {
         call: incoming.call_id.clone(),
         from: incoming.from,
         to: incoming.to,
-        language,
+        language: parts.language,
         started_wall_ms: parts.clock.wall_ms(),
         started: parts.clock.now(),
+        may_record: false,
+        before: None,
     };
-    keep_call(parts, &caller).await;
-    if !parts.switchboard.has_room() || !parts.can_converse() {
-        tracing::warn!(call_id = %caller.call, "call sent to voicemail at once");
-        parts.switchboard.end(&caller.call, Ending::Voicemail, language);
-        return Ok(documents.voicemail(language));
+    answer(parts, caller, None).await
+}
+
+/// Answers a call that comes in from `caller`, or that was picked up by `called_back`.
+pub(crate) async fn answer(
+    parts: &Arc<Parts>,
+    mut caller: Caller,
+    called_back: Option<Answerer>,
+) -> Result<Response, ReceptionError> {
+    if parts.switchboard.is_waiting_for(&caller.call) {
+        // The same call again, under another name for the request, before its stream began.
+        return Ok(converse(parts, caller, false));
     }
-    let now = parts.clock.now();
-    // The carrier opens the stream when it has played the greeting.
-    let greeting = parts.greetings.duration(language, config.greeting.mode);
-    let watchdog = StreamWatchdog::armed(now, greeting, config.carrier.stream_start);
-    match parts.switchboard.expect(now, caller, watchdog, rand::rng().random()) {
-        Ok(token) => {
-            parts.watchdog.notify_one();
-            Ok(documents.answer(config.greeting.mode, &incoming.call_id, &token, language))
-        }
-        Err(error) => {
-            tracing::warn!(call_id = %incoming.call_id, error = &error as &dyn std::error::Error, "no token left");
-            Ok(documents.voicemail(language))
-        }
+    let is_news = !parts.switchboard.is_known(&caller.call);
+    if is_news {
+        keep_call(parts, &caller).await;
     }
+    let arrival = Arrival {
+        route: route(parts),
+        is_blocked: is_blocked(parts, &caller).await,
+        is_hurried: is_news && is_hurried(parts, &caller),
+        called_back,
+        means: means(parts),
+    };
+    let way = parts.switchboard.arrive(parts.clock.now(), &caller, Event::Arrived(arrival));
+    if is_news {
+        note_refusal(parts, &caller.call, way).await?;
+    }
+    if let Way::Converse { may_record, .. } = way {
+        caller.may_record = may_record;
+    }
+    document(parts, caller, way)
+}
+
+/// Says how a call goes on whose caller was asked whether it may be recorded.
+pub fn consent(parts: &Parts, webhook: &VerifiedWebhook) -> Result<Response, ReceptionError> {
+    let result = GatherResult::read(webhook)?;
+    let agreed = result.digits.reveal().first().is_some_and(|digit| digit.label() == CONSENT_KEY);
+    go_on(parts, &result.call_id, Event::ConsentAnswered { agreed, means: means(parts) })
 }
 
 /// Says how a call goes on when its media stream is over, or never was.
@@ -90,26 +110,163 @@ pub fn stream_ended(parts: &Parts, webhook: &VerifiedWebhook) -> Result<Response
         tracing::warn!(call_id = %ended.call_id, reason, "the carrier could not stream");
     }
     parts.switchboard.forget(&ended.call_id);
-    let documents = parts.documents();
-    Ok(match parts.switchboard.ending(&ended.call_id) {
-        Some((Ending::HangUp, _)) => documents::hang_up(),
-        Some((Ending::Transfer, language)) => match &parts.config.office.transfer_number {
-            Some(number) => documents.transfer(number, language),
-            None => documents.voicemail(language),
-        },
-        Some((Ending::Voicemail, language)) => documents.voicemail(language),
-        None => documents.voicemail(parts.language),
+    go_on(parts, &ended.call_id, Event::StreamAsked)
+}
+
+/// Tells the person who picked up who calls and why. `call` is the caller's.
+pub async fn person(parts: &Arc<Parts>, call: &CallId) -> Result<Response, ReceptionError> {
+    let way = parts.switchboard.tell(parts.clock.now(), call, Event::PersonAnswered);
+    if way != Way::Announce {
+        return Ok(documents::go_on());
+    }
+    let before = parts.switchboard.caller(call).and_then(|caller| caller.before);
+    let record = before.as_ref().map(|before| &before.form);
+    // The person is of the office, whatever the caller speaks.
+    let language = parts.language;
+    let text = announcement(&parts.form, record, language, parts.config.transfer.key);
+    let announced = match announcements::speak(parts, text.clone(), language).await {
+        Some(name) => Announced::Clip(format!("/static/announcement/{name}")),
+        None => Announced::Words(text),
+    };
+    Ok(parts.documents().announce(call, announced, language))
+}
+
+/// Connects a person who pressed the key, and lets go of one who pressed another. `call` is the caller's.
+pub fn person_key(parts: &Parts, call: &CallId, webhook: &VerifiedWebhook) -> Result<Response, ReceptionError> {
+    let result = GatherResult::read(webhook)?;
+    let accepts = result.digits.reveal().first().is_some_and(|digit| digit.label() == parts.config.transfer.key);
+    Ok(match parts.switchboard.tell(parts.clock.now(), call, Event::PersonKeyed { accepts }) {
+        Way::PutThrough => documents::go_on(),
+        _ => documents::hang_up(),
     })
 }
 
-/// Says how a call goes on after a transfer: nobody answered means voicemail.
-pub fn transfer_ended(parts: &Parts, webhook: &VerifiedWebhook) -> Result<Response, ReceptionError> {
+/// Says how a call goes on after a transfer: whom nobody took goes back to the receptionist, or to voicemail.
+pub async fn transfer_ended(parts: &Parts, webhook: &VerifiedWebhook) -> Result<Response, ReceptionError> {
     let dial = DialResult::read(webhook)?;
-    if dial.was_answered() {
-        return Ok(documents::hang_up());
+    let result = match dial.status {
+        CallStatus::Completed | CallStatus::InProgress => DialEnd::Answered,
+        CallStatus::Busy => DialEnd::Busy,
+        CallStatus::NoAnswer => DialEnd::NoAnswer,
+        CallStatus::Canceled => DialEnd::Canceled,
+        CallStatus::Failed | CallStatus::Queued | CallStatus::Initiated | CallStatus::Ringing | CallStatus::Other => {
+            DialEnd::Failed
+        }
+    };
+    let event = Event::DialEnded { result, bridged: dial.bridged, means: means(parts) };
+    let way = parts.switchboard.tell(parts.clock.now(), &dial.call_id, event);
+    if way == Way::HangUp {
+        close_record(parts, &dial.call_id, CallOutcome::Transferred).await?;
     }
-    let language = language_of(parts, &dial.call_id);
-    Ok(parts.documents().voicemail(language))
+    tracing::info!(call_id = %dial.call_id, ?result, bridged = ?dial.bridged, %way, "transfer over");
+    document_of(parts, &dial.call_id, way)
+}
+
+/// Tells the course of a call what happened, and returns the document of the way it goes.
+fn go_on(parts: &Parts, call: &CallId, event: Event) -> Result<Response, ReceptionError> {
+    let way = parts.switchboard.tell(parts.clock.now(), call, event);
+    document_of(parts, call, way)
+}
+
+/// Returns the document of a way, for a call that came in before.
+fn document_of(parts: &Parts, call: &CallId, way: Way) -> Result<Response, ReceptionError> {
+    let language = parts.switchboard.language(call).unwrap_or(parts.language);
+    match (parts.switchboard.caller(call), way) {
+        (Some(mut caller), Way::Converse { may_record, .. }) => {
+            caller.may_record = may_record;
+            caller.language = language;
+            document(parts, caller, way)
+        }
+        (Some(mut caller), _) => {
+            caller.language = language;
+            document(parts, caller, way)
+        }
+        (None, Way::HangUp | Way::Complete | Way::Thank | Way::Nothing) => Ok(documents::hang_up()),
+        (None, _) => Ok(parts.documents().voicemail(language)),
+    }
+}
+
+/// Returns the document of a way.
+fn document(parts: &Parts, caller: Caller, way: Way) -> Result<Response, ReceptionError> {
+    let documents = parts.documents();
+    let language = caller.language;
+    Ok(match way {
+        Way::Converse { returned, .. } => converse(parts, caller, returned),
+        Way::Voicemail { cause } => {
+            tracing::info!(call_id = %caller.call, ?cause, "call sent to voicemail");
+            documents.voicemail(language)
+        }
+        Way::Dial => match &parts.config.office.transfer_number {
+            Some(number) => documents.transfer(&caller.call, number, language),
+            None => documents.voicemail(language),
+        },
+        Way::Refuse => documents::busy(),
+        Way::AskConsent => documents.ask_consent(language),
+        Way::LeaveWord => documents.leave_word(language),
+        Way::Thank => documents.thanks(language),
+        Way::HangUp | Way::Complete => documents::hang_up(),
+        Way::Announce | Way::PutThrough | Way::LetGo | Way::Nothing => documents::go_on(),
+    })
+}
+
+/// Opens a media stream for a caller.
+fn converse(parts: &Parts, caller: Caller, returned: bool) -> Response {
+    let documents = parts.documents();
+    let (call, language, now) = (caller.call.clone(), caller.language, parts.clock.now());
+    // Who comes back was greeted before.
+    let mode = if returned { GreetingMode::Stream } else { parts.config.greeting.mode };
+    // The carrier opens the stream when it has played the greeting.
+    let greeting = parts.greetings.duration(language, mode);
+    let watchdog = StreamWatchdog::armed(now, greeting, parts.config.carrier.stream_start);
+    match parts.switchboard.expect(now, caller, watchdog, rand::rng().random()) {
+        Ok(token) => {
+            parts.watchdog.notify_one();
+            documents.answer(mode, &call, &token, language)
+        }
+        Err(error) => {
+            tracing::warn!(call_id = %call, error = &error as &dyn std::error::Error, "no token left");
+            documents.voicemail(language)
+        }
+    }
+}
+
+/// Returns what there is right now to hold a conversation with.
+fn means(parts: &Parts) -> Means {
+    Means { has_room: parts.switchboard.has_room(), can_converse: parts.can_converse() }
+}
+
+/// Returns who takes calls at this hour. A box whose clock was never set does not know the hour: the receptionist does.
+fn route(parts: &Parts) -> Route {
+    let now = || jiff::Timestamp::from_millisecond(i64::try_from(parts.clock.wall_ms()).ok()?).ok();
+    let Some(calendar) = parts.calendar.as_ref().filter(|_| parts.clock.is_set()) else { return Route::Receptionist };
+    match now().map(|now| calendar.at(now).route) {
+        Some(calendar::Route::Human) => Route::Human,
+        Some(calendar::Route::Voicemail) => Route::Voicemail,
+        Some(calendar::Route::Receptionist) | None => Route::Receptionist,
+    }
+}
+
+/// Returns whether the caller is on the block list.
+async fn is_blocked(parts: &Parts, caller: &Caller) -> bool {
+    let Some(number) = caller.from.reveal().phone_number().map(str::to_owned) else { return false };
+    let found = parts.archive.blocking(move |archive| archive.store()?.get::<Blocked>(&number).ok().flatten()).await;
+    found.flatten().is_some()
+}
+
+/// Returns whether the caller calls too often. Callers without a number are not counted.
+fn is_hurried(parts: &Parts, caller: &Caller) -> bool {
+    let number = caller.from.reveal().phone_number();
+    number.is_some_and(|number| parts.switchboard.is_hurried(parts.clock.now(), number))
+}
+
+/// Notes that a call was not answered on purpose.
+async fn note_refusal(parts: &Parts, call: &CallId, way: Way) -> Result<(), ReceptionError> {
+    if way != Way::Refuse {
+        return Ok(());
+    }
+    parts.metrics.calls.get_or_create(&ReasonLabel { reason: "refused" }).inc();
+    tracing::info!(call_id = %call, "call refused");
+    close_record(parts, call, CallOutcome::Refused).await
 }
 
 /// Notes how a call stands for the carrier; a call that is over is no longer waited for.
@@ -119,20 +276,21 @@ pub async fn call_status(parts: &Parts, webhook: &VerifiedWebhook) -> Result<(),
     if update.status.is_final() {
         parts.switchboard.forget(&update.call_id);
         if !parts.switchboard.is_on_line(&update.call_id) {
-            close_record(parts, &update.call_id).await?;
+            parts.switchboard.tell(parts.clock.now(), &update.call_id, Event::Over);
+            close_record(parts, &update.call_id, CallOutcome::CallerHungUp).await?;
         }
     }
     Ok(())
 }
 
-/// Notes that a call is over that had no stream and left no message. A call on the line notes that itself.
-async fn close_record(parts: &Parts, call: &CallId) -> Result<(), ReceptionError> {
+/// Notes that a call is over that nothing else ended: no stream, no message. A call on the line notes that itself.
+async fn close_record(parts: &Parts, call: &CallId, outcome: CallOutcome) -> Result<(), ReceptionError> {
     let id = call.clone();
     let known = parts.archive.blocking(move |archive| archive.store()?.get::<Calls>(&id).ok().flatten()).await;
     let Some(mut record) = known.flatten().filter(|record| record.outcome == CallOutcome::InProgress) else {
         return Ok(());
     };
-    record.outcome = CallOutcome::CallerHungUp;
+    record.outcome = outcome;
     record.duration_ms = Some(parts.clock.wall_ms().saturating_sub(record.started_wall_ms));
     let mut batch = Batch::new();
     batch.put_call(&record)?;
@@ -187,7 +345,7 @@ async fn keep_call(parts: &Parts, caller: &Caller) {
 
 /// Returns the language a call is in, as far as the box remembers it.
 pub(crate) fn language_of(parts: &Parts, call: &CallId) -> Language {
-    parts.switchboard.ending(call).map_or(parts.language, |(_, language)| language)
+    parts.switchboard.language(call).unwrap_or(parts.language)
 }
 
 /// Returns an address as records show it; empty when withheld.

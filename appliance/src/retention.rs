@@ -19,8 +19,8 @@ const EVERY: Duration = Duration::from_hours(1);
 const WEBHOOKS_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Names of webhooks kept at least.
 const MIN_WEBHOOKS: usize = 10_000;
-/// Call logs kept; about 100 kB each without audio.
-const MAX_CALL_LOGS: usize = 1_000;
+/// Call logs kept, two of a call: about 100 kB for each conversation without audio, 1 kB for its course.
+const MAX_CALL_LOGS: usize = 2_000;
 /// Bytes of call logs kept.
 const MAX_CALL_LOG_BYTES: u64 = 1 << 30;
 

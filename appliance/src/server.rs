@@ -38,6 +38,9 @@ pub fn router(parts: &Arc<Parts>) -> Router {
         .route("/webhook/call_status", any(webhook::call_status))
         .route("/webhook/stream_ended", any(webhook::stream_ended))
         .route("/webhook/transfer_ended", post(webhook::transfer_ended))
+        .route("/webhook/person/{call}", any(webhook::person))
+        .route("/webhook/person_key/{call}", any(webhook::person_key))
+        .route("/webhook/consent", any(webhook::consent))
         .route("/webhook/stream_status", any(webhook::stream_status));
     let streams = Router::new()
         .route("/ws/twilio-media", get(media_stream::without_token))
@@ -58,6 +61,7 @@ pub fn router(parts: &Arc<Parts>) -> Router {
         .merge(admin)
         .merge(clips)
         .merge(api::router(parts))
+        .route("/static/announcement/{name}", get(webhook::announcement))
         .route("/metrics", get(admin::metrics))
         .layer(middleware::from_fn_with_state(Arc::clone(parts), guard::limit_rate))
         .with_state(Arc::clone(parts))

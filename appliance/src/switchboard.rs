@@ -1,19 +1,23 @@
-//! Which calls are expected, on the line, or over. One table, one lock, no waiting under it.
+//! Which calls are expected, on the line, or over, and which way each goes. One table, one lock, no waiting under it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use conversation::StreamWatchdog;
+use receptionist::FormRecord;
+use routing::{CallRate, Callers, Course, Event, Policy, Way};
 use telephony::dedup::{DedupConfig, DedupKey, DedupTable, Seen};
 use telephony::one_time::{IssueError, RedeemError, StreamToken, TOKEN_RANDOM_BYTES, TokenConfig, TokenTable};
 use telephony::wire::Address;
 use units::{CallId, Language, Pii};
 
+use crate::course_log::CourseLog;
+
 /// How long a token is good at most: longer than the longest greeting. The watchdog ends it sooner.
 const TOKEN_LIFETIME: Duration = Duration::from_mins(10);
-/// Calls that ended and are still remembered, so that the carrier's last questions about them are answered.
-const MAX_ENDED: usize = 1_024;
+/// Calls remembered at most, so that the carrier's last questions about them are answered.
+const MAX_COURSES: usize = 1_024;
 
 /// Who calls whom, from the webhook of the incoming call.
 #[derive(Clone, Debug)]
@@ -30,17 +34,23 @@ pub struct Caller {
     pub started_wall_ms: u64,
     /// When it came in, since the program started.
     pub started: Duration,
+    /// Whether the call may be recorded.
+    pub may_record: bool,
+    /// What an earlier stream of the same call came to, when the caller comes back from a person.
+    pub before: Option<Arc<SoFar>>,
 }
 
-/// What the carrier shall do when a call's media stream is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// End the call: everything was said.
-    HangUp,
-    /// Take a message.
-    Voicemail,
-    /// Put the caller through to a person.
-    Transfer,
+/// What a media stream of a call came to.
+#[derive(Clone, Debug)]
+pub struct SoFar {
+    /// What the office wanted to know, as far as the caller said it.
+    pub form: FormRecord,
+    /// The first turn that is free.
+    pub next_turn: u32,
+    /// What the cloud asked for it, in millionths of a dollar.
+    pub cost_micros: u64,
+    /// The language spoken last.
+    pub language: Language,
 }
 
 /// What an answered webhook was answered with: status and body.
@@ -50,6 +60,9 @@ pub type Answer = (u16, String);
 #[derive(Debug)]
 pub struct Switchboard {
     max_calls: usize,
+    policy: Policy,
+    rate: CallRate,
+    log: CourseLog,
     inner: Mutex<Inner>,
 }
 
@@ -59,8 +72,20 @@ struct Inner {
     answers: DedupTable<DedupKey, Answer>,
     expected: BTreeMap<CallId, Expected>,
     on_line: BTreeMap<CallId, Caller>,
-    ended: BTreeMap<CallId, (Ending, Language)>,
-    ended_order: VecDeque<CallId>,
+    courses: BTreeMap<CallId, Kept>,
+    courses_order: VecDeque<CallId>,
+    callers: Callers,
+}
+
+/// A call and its way.
+#[derive(Debug)]
+struct Kept {
+    course: Course,
+    /// When its first event was, since the program started.
+    began: Duration,
+    /// Who calls; nothing is known of a call that came in before the program started.
+    caller: Option<Caller>,
+    so_far: Option<Arc<SoFar>>,
 }
 
 #[derive(Debug)]
@@ -70,17 +95,18 @@ struct Expected {
 }
 
 impl Switchboard {
-    /// Makes an empty table for `max_calls` calls at once.
-    pub fn new(max_calls: usize) -> Self {
+    /// Makes an empty table for `max_calls` calls at once, which go as `policy` and `rate` want, and are written to `log`.
+    pub fn new(max_calls: usize, policy: Policy, rate: CallRate, log: CourseLog) -> Self {
         let inner = Inner {
             tokens: TokenTable::new(TokenConfig { lifetime: TOKEN_LIFETIME, ..TokenConfig::default() }),
             answers: DedupTable::new(DedupConfig::default()),
             expected: BTreeMap::new(),
             on_line: BTreeMap::new(),
-            ended: BTreeMap::new(),
-            ended_order: VecDeque::new(),
+            courses: BTreeMap::new(),
+            courses_order: VecDeque::new(),
+            callers: Callers::default(),
         };
-        Self { max_calls, inner: Mutex::new(inner) }
+        Self { max_calls, policy, rate, log, inner: Mutex::new(inner) }
     }
 
     /// Returns whether one call more may have a stream.
@@ -119,17 +145,62 @@ impl Switchboard {
         self.lock().tokens.is_waiting(now, token)
     }
 
-    /// Notes that the stream of `call` is over, and how the call goes on.
-    pub fn end(&self, call: &CallId, ending: Ending, language: Language) {
-        let mut inner = self.lock();
-        inner.on_line.remove(call);
-        inner.remember_end(call, ending, language);
+    /// Notes that `number` calls, and returns whether it calls too often.
+    pub fn is_hurried(&self, now: Duration, number: &str) -> bool {
+        self.lock().callers.note(self.rate, now, number)
     }
 
-    /// Returns how `call` goes on after its stream, and in which language. A call the box knows nothing of goes on
-    /// with voicemail.
-    pub fn ending(&self, call: &CallId) -> Option<(Ending, Language)> {
-        self.lock().ended.get(call).copied()
+    /// Tells the course of `call` what happened, and returns what is to be done.
+    pub fn tell(&self, now: Duration, call: &CallId, event: Event) -> Way {
+        self.lock().tell(self, now, call, event)
+    }
+
+    /// As [`Switchboard::tell`], for a call that comes in.
+    pub fn arrive(&self, now: Duration, caller: &Caller, event: Event) -> Way {
+        let mut inner = self.lock();
+        let way = inner.tell(self, now, &caller.call, event);
+        if let Some(kept) = inner.courses.get_mut(&caller.call) {
+            kept.caller.get_or_insert_with(|| caller.clone());
+        }
+        way
+    }
+
+    /// Notes that the stream of `call` is over and what came of it, and returns what is to be done.
+    pub fn end(&self, now: Duration, call: &CallId, event: Event, so_far: Option<SoFar>) -> Way {
+        let mut inner = self.lock();
+        inner.on_line.remove(call);
+        let way = inner.tell(self, now, call, event);
+        if let Some(kept) = inner.courses.get_mut(call) {
+            kept.so_far = so_far.map(Arc::new);
+        }
+        way
+    }
+
+    /// Returns who calls, with what a stream of the call came to, unless the call came in before the program started.
+    pub fn caller(&self, call: &CallId) -> Option<Caller> {
+        let inner = self.lock();
+        let kept = inner.courses.get(call)?;
+        let mut caller = kept.caller.clone()?;
+        caller.before.clone_from(&kept.so_far);
+        Some(caller)
+    }
+
+    /// Returns the language spoken last on a call the box knows.
+    pub fn language(&self, call: &CallId) -> Option<Language> {
+        let inner = self.lock();
+        let kept = inner.courses.get(call)?;
+        let spoken = kept.so_far.as_ref().map(|so_far| so_far.language);
+        spoken.or_else(|| kept.caller.as_ref().map(|caller| caller.language))
+    }
+
+    /// Returns whether `call` has come in before.
+    pub fn is_known(&self, call: &CallId) -> bool {
+        self.lock().courses.contains_key(call)
+    }
+
+    /// Returns whether the media stream of `call` is waited for.
+    pub fn is_waiting_for(&self, call: &CallId) -> bool {
+        self.lock().expected.contains_key(call)
     }
 
     /// Takes out every call whose stream did not start in time; each is told once.
@@ -197,13 +268,24 @@ impl Inner {
         self.expected.remove(call).map(|expected| expected.caller)
     }
 
-    fn remember_end(&mut self, call: &CallId, ending: Ending, language: Language) {
-        if self.ended.insert(call.clone(), (ending, language)).is_none() {
-            self.ended_order.push_back(call.clone());
+    fn tell(&mut self, board: &Switchboard, now: Duration, call: &CallId, event: Event) -> Way {
+        if !self.courses.contains_key(call) {
+            let course = Course::new(board.policy.clone());
+            board.log.begin(call, &board.policy);
+            self.courses.insert(call.clone(), Kept { course, began: now, caller: None, so_far: None });
+            self.courses_order.push_back(call.clone());
+            self.forget_courses();
         }
-        while self.ended_order.len() > MAX_ENDED {
-            if let Some(oldest) = self.ended_order.pop_front() {
-                self.ended.remove(&oldest);
+        let Some(kept) = self.courses.get_mut(call) else { return Way::Nothing };
+        let way = kept.course.handle(&event);
+        board.log.note(call, now.saturating_sub(kept.began), event, way);
+        way
+    }
+
+    fn forget_courses(&mut self) {
+        while self.courses_order.len() > MAX_COURSES {
+            if let Some(oldest) = self.courses_order.pop_front() {
+                self.courses.remove(&oldest);
             }
         }
     }
@@ -214,17 +296,20 @@ mod tests {
     use std::time::Duration;
 
     use conversation::StreamWatchdog;
+    use routing::{Ending, Event, Policy, VoicemailCause, Way};
     use telephony::one_time::{RedeemError, TOKEN_RANDOM_BYTES};
     use telephony::wire::Address;
     use units::{CallId, Language};
 
-    use super::{Caller, Ending, MAX_ENDED, Switchboard};
+    use super::{Caller, MAX_COURSES, Switchboard};
+    use crate::config::Callers;
+    use crate::course_log::CourseLog;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn a_token_lets_its_own_call_in_once() {
-        let board = Switchboard::new(2);
+        let board = board();
         let token = board.expect(SECOND, caller("CA1"), watchdog(), [1; TOKEN_RANDOM_BYTES]).unwrap();
         board.expect(SECOND, caller("CA2"), watchdog(), [2; TOKEN_RANDOM_BYTES]).unwrap();
         assert!(!board.has_room());
@@ -232,14 +317,15 @@ mod tests {
         assert_eq!(board.connect(SECOND, &id("CA1"), token.as_str()).unwrap().call, id("CA1"));
         assert!(matches!(board.connect(SECOND, &id("CA1"), token.as_str()), Err(RedeemError::Unknown)));
         assert_eq!(board.on_line(), 1);
-        board.end(&id("CA1"), Ending::HangUp, Language::English);
-        assert_eq!(board.ending(&id("CA1")), Some((Ending::HangUp, Language::English)));
+        let ended = Event::StreamEnded { ending: Ending::HangUp };
+        assert_eq!(board.end(SECOND, &id("CA1"), ended, None), Way::Complete);
+        assert_eq!(board.tell(SECOND, &id("CA1"), Event::StreamAsked), Way::HangUp);
         assert!(board.has_room());
     }
 
     #[test]
     fn a_stream_that_never_starts_is_told_once_and_its_token_dies() {
-        let board = Switchboard::new(2);
+        let board = board();
         let token = board.expect(SECOND, caller("CA1"), watchdog(), [1; TOKEN_RANDOM_BYTES]).unwrap();
         assert_eq!(board.next_overdue(), Some(7 * SECOND));
         assert!(board.overdue(6 * SECOND).is_empty());
@@ -250,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_second_answer_to_the_same_call_makes_the_first_token_worthless() {
-        let board = Switchboard::new(2);
+        let board = board();
         let first = board.expect(SECOND, caller("CA1"), watchdog(), [1; TOKEN_RANDOM_BYTES]).unwrap();
         let second = board.expect(SECOND, caller("CA1"), watchdog(), [2; TOKEN_RANDOM_BYTES]).unwrap();
         assert!(board.connect(SECOND, &id("CA1"), first.as_str()).is_err());
@@ -258,13 +344,19 @@ mod tests {
     }
 
     #[test]
-    fn ended_calls_are_remembered_up_to_a_limit() {
-        let board = Switchboard::new(2);
-        for number in 0..=MAX_ENDED {
-            board.end(&id(&format!("CA{number}")), Ending::HangUp, Language::Hebrew);
+    fn calls_are_remembered_up_to_a_limit() {
+        let board = board();
+        for number in 0..=MAX_COURSES {
+            let ended = Event::StreamEnded { ending: Ending::HangUp };
+            board.end(SECOND, &id(&format!("CA{number}")), ended, None);
         }
-        assert_eq!(board.ending(&id("CA0")), None);
-        assert!(board.ending(&id(&format!("CA{MAX_ENDED}"))).is_some());
+        let voicemail = Way::Voicemail { cause: VoicemailCause::Unknown };
+        assert_eq!(board.tell(SECOND, &id("CA0"), Event::StreamAsked), voicemail);
+        assert_eq!(board.tell(SECOND, &id(&format!("CA{MAX_COURSES}")), Event::StreamAsked), Way::HangUp);
+    }
+
+    fn board() -> Switchboard {
+        Switchboard::new(2, Policy::default(), Callers::default().rate(), CourseLog::new().0)
     }
 
     fn watchdog() -> StreamWatchdog {
@@ -283,6 +375,8 @@ mod tests {
             language: Language::Hebrew,
             started_wall_ms: 0,
             started: SECOND,
+            may_record: true,
+            before: None,
         }
     }
 }

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use routing::Event;
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::Parts;
-use crate::switchboard::{Caller, Ending};
+use crate::switchboard::Caller;
 
 /// Longest time between two looks when nothing is expected.
 const IDLE: Duration = Duration::from_mins(1);
@@ -27,7 +28,7 @@ pub async fn run(parts: Arc<Parts>) {
         let now = parts.clock.now();
         for caller in parts.switchboard.overdue(now) {
             parts.metrics.watchdog.inc();
-            parts.switchboard.end(&caller.call, Ending::Voicemail, caller.language);
+            parts.switchboard.tell(now, &caller.call, Event::StreamOverdue);
             due.push_back(caller);
         }
         while redirects.len() < MAX_REDIRECTS

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use conversation::{HangupReason, Output, Speaker, TurnLatency, VoicemailReason};
 use receptionist::{Form, FormRecord};
+use routing::Ending;
 use store::Weather;
 use store::{
     Batch, CallOutcome, CallRecord, EncodeError, FormKey, FormRow, Forms, TurnKey, TurnLatencies, TurnRow, Turns,
@@ -14,7 +15,7 @@ use units::{Pii, TurnId};
 use super::brain;
 use crate::events::Events;
 use crate::leads;
-use crate::switchboard::Ending;
+use crate::switchboard::SoFar;
 use crate::weather::LOCAL;
 
 /// The rows of one call as they grow.
@@ -32,12 +33,18 @@ pub(super) struct Book {
     ending: Option<Ending>,
     hangup: Option<HangupReason>,
     voicemail: Option<VoicemailReason>,
+    /// Turns of an earlier stream of the same call; those of this one are counted on from there.
+    turns_before: u32,
+    /// What that one cost, in millionths of a dollar.
+    cost_before: u64,
 }
 
 impl Book {
-    pub(super) fn new(record: CallRecord, weather: Weather) -> Self {
+    pub(super) fn new(record: CallRecord, weather: Weather, before: Option<&SoFar>) -> Self {
         Self {
             record,
+            turns_before: before.map_or(0, |before| before.next_turn),
+            cost_before: before.map_or(0, |before| before.cost_micros),
             turns: BTreeMap::new(),
             changed: Vec::new(),
             engines: BTreeMap::new(),
@@ -126,7 +133,7 @@ impl Book {
     ) -> Result<(), EncodeError> {
         for turn in std::mem::take(&mut self.changed) {
             if let Some(row) = self.turns.get(&turn) {
-                batch.put::<Turns>(&TurnKey { call: self.record.call.clone(), turn }, row)?;
+                batch.put::<Turns>(&TurnKey { call: self.record.call.clone(), turn: row.turn }, row)?;
             }
         }
         let row = self.form_row(form, now_wall_ms);
@@ -142,7 +149,19 @@ impl Book {
         if self.record.turns > 0 {
             events.form(batch, &self.form_row(form, now_wall_ms));
         }
-        events.call_ended(batch, &self.record);
+        if self.record.outcome != CallOutcome::InProgress {
+            events.call_ended(batch, &self.record);
+        }
+    }
+
+    /// Returns the first turn that is free after this stream.
+    pub(super) fn next_turn(&self) -> u32 {
+        self.turns.values().map(|row| row.turn.0.saturating_add(1)).max().unwrap_or(self.turns_before)
+    }
+
+    /// Returns what the whole call cost so far, of which this stream cost `micros`.
+    pub(super) fn cost(&self, micros: u64) -> u64 {
+        self.cost_before.saturating_add(micros)
     }
 
     /// Adds what the call told of the caller; to be called after [`Book::put_end`].
@@ -160,13 +179,17 @@ impl Book {
         }
     }
 
-    /// Adds the call itself to `batch`, as over.
-    pub(super) fn put_end(&mut self, batch: &mut Batch, lasted: Duration, cost_micros: u64) -> Result<(), EncodeError> {
-        self.record.duration_ms = Some(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX));
-        self.record.outcome = self.outcome();
-        self.record.turns = u32::try_from(self.turns.keys().filter(|turn| turn.0 > 0).count()).unwrap_or(u32::MAX);
+    /// Adds the call itself to `batch`, as over. One that goes on with a person is not: what becomes of it is noted when
+    /// that is known.
+    pub(super) fn put_end(&mut self, batch: &mut Batch, now_wall_ms: u64, cost_micros: u64) -> Result<(), EncodeError> {
+        let goes_on = self.ending == Some(Ending::Transfer);
+        self.record.duration_ms = (!goes_on).then(|| now_wall_ms.saturating_sub(self.record.started_wall_ms));
+        self.record.outcome = if goes_on { CallOutcome::InProgress } else { self.outcome() };
+        let turns = self.turns.keys().filter(|turn| turn.0 > 0).count();
+        let before = self.turns_before.saturating_sub(1);
+        self.record.turns = before.saturating_add(u32::try_from(turns).unwrap_or(u32::MAX));
         self.record.weather = self.weather.clone();
-        self.record.cost_micros = cost_micros;
+        self.record.cost_micros = self.cost(cost_micros);
         batch.put_call(&self.record)
     }
 
@@ -209,9 +232,10 @@ impl Book {
         }
         let call = self.record.call.clone();
         let weather = self.engines.get(&turn).unwrap_or(&self.weather).clone();
+        let number = TurnId(self.turns_before.saturating_add(turn.0));
         self.turns.entry(turn).or_insert_with(|| TurnRow {
             call,
-            turn,
+            turn: number,
             at: units::CallTime::ZERO,
             caller: Pii::default(),
             agent: Pii::default(),

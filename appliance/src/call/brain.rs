@@ -10,6 +10,7 @@ use receptionist::{FormRecord, Greeting, Heard, Next, Receptionist};
 use units::{Pii, TurnId};
 
 use crate::app::Parts;
+use crate::switchboard::Caller;
 use crate::weather::Thought;
 
 /// How freely the language model may choose its words, `0.0..=2.0`: a receptionist says the usual.
@@ -23,6 +24,8 @@ pub(super) struct Brain {
     /// The turn that a language model is replying to.
     thinking: Option<TurnId>,
     timezone: jiff::tz::TimeZone,
+    /// Whether the caller comes back from a person whom nobody reached.
+    returned: bool,
 }
 
 /// What comes of a request, or of a piece of a reply.
@@ -35,11 +38,15 @@ pub(super) struct Reply {
 }
 
 impl Brain {
-    pub(super) fn new(parts: &Parts, language: units::Language, number: Option<&str>) -> Self {
-        let mut receptionist = Receptionist::new(parts.form.clone(), language);
-        if let Some(number) = number {
+    pub(super) fn new(parts: &Parts, caller: &Caller) -> Self {
+        let mut receptionist = Receptionist::new(parts.form.clone(), caller.language);
+        if let Some(number) = caller.from.reveal().phone_number() {
             receptionist = receptionist.with_caller_number(&Pii::new(number.to_owned()));
         }
+        if let Some(before) = &caller.before {
+            receptionist = receptionist.with_record(&before.form);
+        }
+        let returned = caller.before.is_some();
         let office = &parts.config.office;
         let facts = OfficeFacts {
             hours: office.hours.clone(),
@@ -48,7 +55,12 @@ impl Brain {
             extra: office.about.clone(),
         };
         let timezone = office.time_zone();
-        Self { receptionist, assistant: Assistant::new(facts), thinking: None, timezone }
+        Self { receptionist, assistant: Assistant::new(facts), thinking: None, timezone, returned }
+    }
+
+    /// Returns who greets: whom nobody took is spoken to at once, whatever others hear first.
+    pub(super) fn greeting_mode(&self, configured: GreetingMode) -> GreetingMode {
+        if self.returned { GreetingMode::Stream } else { configured }
     }
 
     /// Returns what is known so far.
@@ -65,7 +77,7 @@ impl Brain {
 
     /// Takes a request of the core. `may_ask` says whether there is a language model to be asked.
     pub(super) fn request(&mut self, turn: TurnId, request: Request, may_ask: bool, wall_ms: u64) -> Reply {
-        let heard = heard(request);
+        let heard = heard(request, self.returned);
         let now = self.now(wall_ms);
         let prompt = if may_ask { self.assistant.ask(&mut self.receptionist, &heard, now) } else { None };
         if let Some(prompt) = prompt {
@@ -200,8 +212,9 @@ fn chat_request(prompt: Prompt) -> ChatRequest {
     }
 }
 
-fn heard(request: Request) -> Heard {
+fn heard(request: Request, returned: bool) -> Heard {
     match request {
+        Request::Greet { .. } if returned => Heard::Greet { greeting: Greeting::Returned },
         Request::Greet { greeting: GreetingMode::Play } => Heard::Greet { greeting: Greeting::AlreadyHeard },
         Request::Greet { greeting: GreetingMode::Stream } => Heard::Greet { greeting: Greeting::Speak },
         Request::CallerSaid { text, language, digits, goodbye } => {

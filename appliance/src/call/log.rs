@@ -16,6 +16,7 @@ use units::{CallId, CallTime};
 use weather::Decision;
 
 use crate::app::Parts;
+use crate::switchboard::Caller;
 
 /// Bytes collected before they are handed to the disk.
 const PIECE: usize = 16 * 1_024;
@@ -32,9 +33,12 @@ pub(super) struct CallLog {
 
 impl CallLog {
     /// Begins a log. Where none can be written, the call goes on without.
-    pub(super) fn open(parts: &Arc<Parts>, call: &CallId, config: &Config) -> Self {
+    pub(super) fn open(parts: &Arc<Parts>, caller: &Caller, config: &Config) -> Self {
         let folder = parts.config.store.path.join("calls");
-        let file = folder.join(format!("{call}.log"));
+        let call = &caller.call;
+        // A caller who comes back from a person has a second conversation in the same call.
+        let name = if caller.before.is_some() { format!("{call}.2.log") } else { format!("{call}.log") };
+        let file = folder.join(name);
         let (sender, pieces) = mpsc::channel(PIECES);
         let writing = write(folder, file, pieces);
         let id = call.clone();

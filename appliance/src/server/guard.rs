@@ -43,7 +43,7 @@ impl RateLimit {
 
 /// Paths of the carrier. Behind a tunnel it shares its address with every stranger, so what it signed is never limited:
 /// there only refusals are charged.
-const OF_THE_CARRIER: [&str; 3] = ["/webhook/", "/ws/", "/static/tts/"];
+const OF_THE_CARRIER: [&str; 4] = ["/webhook/", "/ws/", "/static/tts/", "/static/announcement/"];
 
 /// Answers 429 to an address that asks too often. Health probes pass, so that an overload can be looked at.
 pub(super) async fn limit_rate(State(parts): State<Arc<Parts>>, request: Request, next: Next) -> Response {

@@ -14,6 +14,7 @@ use axum::extract::{OriginalUri, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, future, stream};
+use routing::{Ending, Event};
 use telephony::signature::SIGNATURE_HEADER;
 use telephony::stream::{CloseReason, GuardConfig, InboundFrame, MAX_FRAME_BYTES, Start, StreamGuard, Verdict};
 use tokio::time::{Instant, timeout_at};
@@ -23,7 +24,7 @@ use crate::call::{self, Admitted};
 use crate::config::StreamSignature;
 use crate::documents::TOKEN_PARAMETER;
 use crate::metrics::ReasonLabel;
-use crate::switchboard::{Caller, Ending};
+use crate::switchboard::Caller;
 
 /// Bytes read from a media socket at once. The socket's library writes zeros over as many before each read, fifty times a
 /// second: ten of a caller's frames are enough, its own 128 KiB drive everything else out of the processor's cache.
@@ -105,7 +106,7 @@ async fn serve(parts: Arc<Parts>, mut socket: WebSocket, token: Option<String>) 
             return;
         }
     };
-    let (call, language) = (caller.call.clone(), caller.language);
+    let call = caller.call.clone();
     parts.metrics.calls_active.inc();
     let (sink, stream) = socket.split();
     let frames = pin!(text_frames(stream));
@@ -115,7 +116,8 @@ async fn serve(parts: Arc<Parts>, mut socket: WebSocket, token: Option<String>) 
     if served.is_err() {
         parts.metrics.calls_panicked.inc();
         tracing::error!(call_id = %call, "the call's task ended in a bug; the caller is asked for a message");
-        parts.switchboard.end(&call, Ending::Voicemail, language);
+        let ended = Event::StreamEnded { ending: Ending::Voicemail };
+        parts.switchboard.end(parts.clock.now(), &call, ended, None);
     }
     parts.metrics.calls_active.dec();
 }

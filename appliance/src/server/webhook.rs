@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use telephony::dedup::{DedupKey, Seen};
@@ -13,6 +13,7 @@ use telephony::signature::SIGNATURE_HEADER;
 use telephony::webhook::{IDEMPOTENCY_HEADER, WebhookRequest};
 use telephony::{SignatureError, VerifiedWebhook, WebhookError};
 use tokio::time::timeout;
+use units::CallId;
 
 use crate::app::Parts;
 use crate::reception::{self, ReceptionError};
@@ -91,7 +92,38 @@ pub(super) async fn stream_ended(State(parts): State<Arc<Parts>>, webhook: Verif
 }
 
 pub(super) async fn transfer_ended(State(parts): State<Arc<Parts>>, webhook: Verified) -> Response {
-    answer_once(&parts, &webhook.0, async |webhook| reception::transfer_ended(&parts, webhook)).await
+    to_the_end(Arc::clone(&parts), async move {
+        answer_once(&parts, &webhook.0, async |webhook| reception::transfer_ended(&parts, webhook).await).await
+    })
+    .await
+}
+
+pub(super) async fn consent(State(parts): State<Arc<Parts>>, webhook: Verified) -> Response {
+    answer_once(&parts, &webhook.0, async |webhook| reception::consent(&parts, webhook)).await
+}
+
+/// Asked about the person's leg; the path names the caller's call.
+pub(super) async fn person(State(parts): State<Arc<Parts>>, Path(call): Path<CallId>, webhook: Verified) -> Response {
+    answer_once(&parts, &webhook.0, async |_webhook| reception::person(&parts, &call).await).await
+}
+
+pub(super) async fn person_key(
+    State(parts): State<Arc<Parts>>,
+    Path(call): Path<CallId>,
+    webhook: Verified,
+) -> Response {
+    answer_once(&parts, &webhook.0, async |webhook| reception::person_key(&parts, &call, webhook)).await
+}
+
+/// What a person hears; who knows the name was told it.
+pub(super) async fn announcement(State(parts): State<Arc<Parts>>, Path(name): Path<String>) -> Response {
+    match parts.announcements.get(&name) {
+        Some(wav) => {
+            let head = [(header::CONTENT_TYPE, "audio/wav"), (header::CACHE_CONTROL, NO_STORE)];
+            (head, Body::from(wav.as_ref().clone())).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 pub(super) async fn call_status(State(parts): State<Arc<Parts>>, webhook: Verified) -> Response {
@@ -251,7 +283,7 @@ fn text_header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// Returns the route's name for counting, out of a closed list: paths come from outside.
 fn route_name(path: &str) -> &'static str {
-    const ROUTES: [&str; 7] = [
+    const ROUTES: [&str; 10] = [
         "incoming_call",
         "handle_recording",
         "recording_status",
@@ -259,7 +291,11 @@ fn route_name(path: &str) -> &'static str {
         "stream_ended",
         "transfer_ended",
         "stream_status",
+        "person",
+        "person_key",
+        "consent",
     ];
-    let last = path.rsplit('/').next().unwrap_or_default();
-    ROUTES.iter().find(|route| **route == last).copied().unwrap_or("other")
+    let mut words = path.split('/').skip_while(|word| *word != "webhook").skip(1);
+    let named = words.next().unwrap_or_default();
+    ROUTES.iter().find(|route| **route == named).copied().unwrap_or("other")
 }

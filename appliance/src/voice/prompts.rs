@@ -52,6 +52,7 @@ mod tests {
     use std::time::Duration;
 
     use conversation::StreamWatchdog;
+    use routing::{Ending, Event};
     use speech::{
         CacheConfig, CachedSynthesizer, EarshotVad, Flow, PromptCache, SynthesizeError, SynthesizeRequest, Synthesizer,
     };
@@ -64,7 +65,7 @@ mod tests {
     use super::render;
     use crate::app::{App, Parts};
     use crate::config::{Config, Secret};
-    use crate::switchboard::{Caller, Ending};
+    use crate::switchboard::Caller;
     use crate::voice::Engines;
 
     const PROMPTS: &str = "prompts";
@@ -79,7 +80,8 @@ mod tests {
         let rendered = timeout(Duration::from_millis(200), render(Arc::clone(&parts))).await;
         assert!(rendered.is_err() && files(folder.path()) == greeted, "it waits while a call is on the line");
 
-        parts.switchboard.end(&"CA1".parse().unwrap(), Ending::HangUp, Language::Hebrew);
+        let ended = Event::StreamEnded { ending: Ending::HangUp };
+        parts.switchboard.end(Duration::ZERO, &"CA1".parse().unwrap(), ended, None);
         render(Arc::clone(&parts)).await;
         let sentences = parts.form.fixed_sentences().len();
         assert!(sentences > 20);
@@ -90,8 +92,8 @@ mod tests {
         render(parts).await;
         let metrics = cache.metrics();
         assert_eq!(usize::try_from(metrics.disk_hits), Ok(sentences));
-        // In each language what is no sentence of the form: the trial of the voice, and two recordings.
-        assert_eq!(metrics.misses, 6, "{metrics:?}");
+        // In each language what is no sentence of the form: the trial of the voice, and four recordings.
+        assert_eq!(metrics.misses, 10, "{metrics:?}");
         assert_eq!(files(folder.path()), sentences);
     }
 
@@ -143,6 +145,8 @@ mod tests {
             language: Language::Hebrew,
             started_wall_ms: 0,
             started: now,
+            may_record: true,
+            before: None,
         };
         let watchdog = StreamWatchdog::armed(now, now, Duration::from_secs(6));
         let token = parts.switchboard.expect(now, caller, watchdog, [1; TOKEN_RANDOM_BYTES]).unwrap();

@@ -35,10 +35,10 @@ pub async fn handle_recording(parts: &Parts, webhook: &VerifiedWebhook) -> Resul
     let result = RecordingResult::read(webhook)?;
     check_account(parts, &result.account)?;
     let language = language_of(parts, &result.call_id);
-    let ended_by = result.ended_by;
+    let (call, ended_by) = (result.call_id, result.ended_by);
     if let Some(recording) = result.recording {
         let told = Told {
-            call: result.call_id,
+            call: call.clone(),
             account: result.account,
             recording,
             from: Some(address_text(&result.from)),
@@ -47,6 +47,7 @@ pub async fn handle_recording(parts: &Parts, webhook: &VerifiedWebhook) -> Resul
         };
         keep(parts, told).await?;
     }
+    parts.switchboard.tell(parts.clock.now(), &call, Event::MessageTaken);
     Ok(match ended_by {
         // Nobody is left to be thanked.
         RecordEnd::HungUp => documents::hang_up(),
@@ -117,7 +118,7 @@ fn record_of(parts: &Parts, key: VoicemailKey, told: &Told, call: Option<&CallRe
     let id = told.recording.id.to_string();
     let api_url = parts.config.carrier.api_url.trim_end_matches('/');
     let address = || format!("{api_url}/2010-04-01/Accounts/{}/Recordings/{id}", told.account);
-    let language = parts.switchboard.ending(&told.call).map(|(_, language)| language);
+    let language = parts.switchboard.language(&told.call);
     VoicemailRecord {
         source: Some(told.recording.url.clone().unwrap_or_else(address)),
         duration_ms: told.recording.duration.map_or(0, millis),

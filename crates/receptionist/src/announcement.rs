@@ -98,7 +98,8 @@ prompt = { he = "במה מדובר?", en = "What is it about?" }
     fn the_person_hears_who_calls_why_and_which_key_takes_it() {
         let form = Form::from_toml(FORM).unwrap();
         let mut receptionist = Receptionist::new(form.clone(), Language::Hebrew);
-        let said = |receptionist: &Receptionist| announcement(&form, Some(&receptionist.record()), Language::Hebrew, '1');
+        let said =
+            |receptionist: &Receptionist| announcement(&form, Some(&receptionist.record()), Language::Hebrew, '1');
         assert_eq!(said(&receptionist), "שיחה אל משרד לוי. כדי לקבל את השיחה, הקישו 1.");
         receptionist.fill("who", &json!("דנה"), true).unwrap();
         receptionist.fill("why", &json!("הדירה ברחוב הרצל."), false).unwrap();

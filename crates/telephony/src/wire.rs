@@ -86,6 +86,30 @@ impl CallStatus {
     }
 }
 
+/// Who picked up, as far as the carrier can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnsweredBy {
+    /// A person.
+    Human,
+    /// An answering machine: its greeting has begun, or is over, as asked for.
+    Machine,
+    /// A fax.
+    Fax,
+    /// The carrier could not tell, or a word added after this was written.
+    Unknown,
+}
+
+impl AnsweredBy {
+    fn of(word: &str) -> Self {
+        match word {
+            "human" => Self::Human,
+            "fax" => Self::Fax,
+            word if word.starts_with("machine") => Self::Machine,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// A call that wants to be answered, or one that asks for its next markup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IncomingCall {
@@ -105,6 +129,8 @@ pub struct IncomingCall {
     pub caller_name: Option<Pii<String>>,
     /// Who forwarded the call to us.
     pub forwarded_from: Option<Pii<Address>>,
+    /// Who picked up, on a call of ours placed with machine detection (`AnsweredBy`).
+    pub answered_by: Option<AnsweredBy>,
     /// Why the carrier asks here: the error of the primary webhook, when this is its fallback (`ErrorCode`).
     pub primary_error: Option<u32>,
 }
@@ -122,6 +148,7 @@ impl IncomingCall {
             status: CallStatus::of(params.optional("CallStatus")?.unwrap_or_default()),
             caller_name: params.optional("CallerName")?.map(|name| Pii::new(name.to_owned())),
             forwarded_from: params.optional("ForwardedFrom")?.map(|text| Address::of(text).into()),
+            answered_by: params.optional("AnsweredBy")?.map(AnsweredBy::of),
             primary_error: number(params, "ErrorCode")?,
         })
     }
@@ -353,6 +380,9 @@ pub struct DialResult {
     pub dialled_call_id: Option<CallId>,
     /// How long they spoke (`DialCallDuration`, whole seconds).
     pub duration: Option<Duration>,
+    /// Whether the two were connected (`DialBridged`), where the carrier says so: somebody may pick up and not take the
+    /// call.
+    pub bridged: Option<bool>,
 }
 
 impl DialResult {
@@ -365,6 +395,12 @@ impl DialResult {
             status: CallStatus::of(params.required("DialCallStatus")?),
             dialled_call_id: dialled.map(|_| call_id(params, "DialCallSid")).transpose()?,
             duration: seconds(params, "DialCallDuration")?,
+            bridged: match params.optional("DialBridged")? {
+                Some("true") => Some(true),
+                Some("false") => Some(false),
+                // A word added after this was written says nothing.
+                Some(_) | None => None,
+            },
         })
     }
 

@@ -111,8 +111,8 @@ async fn a_box_told_to_stop_keeps_the_call_in_progress_and_asks_the_caller_for_a
     let parts = std::sync::Arc::clone(&target.parts);
     parts.shutdown.cancel();
     socket.closed().await.unwrap();
-    let ending = parts.switchboard.ending(&call).map(|(ending, _)| ending);
-    assert_eq!(ending, Some(appliance::switchboard::Ending::Voicemail));
+    let way = parts.switchboard.tell(parts.clock.now(), &call, routing::Event::StreamAsked);
+    assert_eq!(way, routing::Way::Voicemail { cause: routing::VoicemailCause::Conversation });
     drop(parts);
     let folder = target.stop().await.unwrap();
     let target = TestBox::start(BoxOptions::default().on(folder)).await.unwrap();

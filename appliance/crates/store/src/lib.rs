@@ -61,13 +61,13 @@ pub use crate::recordings::{
     RecordingWriter, Recordings, RecoveredRecordings,
 };
 pub use crate::records::{
-    ApiAnswerRow, CallOutcome, CallRecord, CarrierCopy, FormRow, MetaRow, SpendingRow, TurnLatencies, TurnRow,
-    VoicemailKey, VoicemailPath, VoicemailRecord, VoicemailState, Weather, WebhookRow,
+    ApiAnswerRow, BlockedRow, CallBackRow, CallOutcome, CallRecord, CarrierCopy, FormRow, MetaRow, SpendingRow,
+    TurnLatencies, TurnRow, VoicemailKey, VoicemailPath, VoicemailRecord, VoicemailState, Weather, WebhookRow,
 };
 pub use crate::retention::{DropReason, Dropped, Held, RetentionPlan, RetentionRule, plan_retention};
 pub use crate::store::{Rows, Store, StoreConfig, StoreError};
 pub use crate::tables::{
-    ApiAnswers, CallByTimeKey, Calls, CallsByTime, Deliveries, DeliveryKey, FormKey, Forms, Inbox, LeadFactKey,
-    LeadFacts, LeadHistory, LeadHistoryKey, Leads, LeadsByPhone, Meta, Spendings, Table, TurnKey, Turns, Voicemails,
-    WebhookKeys,
+    ApiAnswers, Blocked, CallBacks, CallByTimeKey, Calls, CallsByTime, Deliveries, DeliveryKey, FormKey, Forms, Inbox,
+    LeadFactKey, LeadFacts, LeadHistory, LeadHistoryKey, Leads, LeadsByPhone, Meta, Spendings, Table, TurnKey, Turns,
+    Voicemails, WebhookKeys,
 };

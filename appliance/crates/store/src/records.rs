@@ -228,3 +228,33 @@ pub struct ApiAnswerRow {
     /// The body, as JSON.
     pub body: Pii<String>,
 }
+
+/// A number that is not wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BlockedRow {
+    /// Since when, in milliseconds since 1970.
+    pub since_wall_ms: u64,
+    /// Why, in the owner's words.
+    pub note: Pii<String>,
+}
+
+/// A customer to be called back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallBackRow {
+    /// The number to call, in E.164.
+    pub number: Pii<String>,
+    /// The language to speak.
+    #[serde(default)]
+    pub language: Language,
+    /// Why, in the words of whoever asked.
+    #[serde(default)]
+    pub reason: Pii<String>,
+    /// When it was asked for, in milliseconds since 1970.
+    pub asked_wall_ms: u64,
+    /// Where it stands, as its own JSON.
+    pub progress: serde_json::Value,
+    /// The carrier's name of the last try, once it is known.
+    #[serde(default)]
+    pub call: Option<CallId>,
+}

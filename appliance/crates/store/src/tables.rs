@@ -7,7 +7,8 @@ use units::{CallId, TurnId};
 
 use crate::key::{TableKey, call_prefix, split_call, split_number};
 use crate::records::{
-    ApiAnswerRow, CallRecord, FormRow, MetaRow, SpendingRow, TurnRow, VoicemailKey, VoicemailRecord, WebhookRow,
+    ApiAnswerRow, BlockedRow, CallBackRow, CallRecord, FormRow, MetaRow, SpendingRow, TurnRow, VoicemailKey,
+    VoicemailRecord, WebhookRow,
 };
 
 /// A table: a type that only names key, row and number.
@@ -79,6 +80,16 @@ table!(
 table!(
     /// What the cloud cost, by day (UTC, counted from 1970).
     Spendings = 10, "spendings", u64 => SpendingRow
+);
+
+table!(
+    /// Customers to be called back, by the moment at which they asked and a number that tells them apart.
+    CallBacks = 19, "call_backs", String => CallBackRow
+);
+
+table!(
+    /// Numbers that are not wanted, in E.164.
+    Blocked = 20, "blocked", String => BlockedRow
 );
 
 table!(

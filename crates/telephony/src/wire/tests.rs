@@ -84,6 +84,11 @@ fn recordings_streams_transfers_and_keys_are_read() {
     let body = "CallSid=CA1&DialCallStatus=completed&DialCallSid=CA2&DialCallDuration=61";
     let dial = DialResult::read(&webhook(body)).unwrap();
     assert!(dial.was_answered());
+    assert_eq!(dial.bridged, None);
+    for (word, bridged) in [("true", Some(true)), ("false", Some(false)), ("perhaps", None)] {
+        let body = format!("CallSid=CA1&DialCallStatus=completed&DialBridged={word}");
+        assert_eq!(DialResult::read(&webhook(&body)).unwrap().bridged, bridged);
+    }
     assert_eq!((dial.dialled_call_id.unwrap().as_str(), dial.duration), ("CA2", Some(Duration::from_secs(61))));
 
     let gathered = GatherResult::read(&webhook("CallSid=CA1&Digits=12%23")).unwrap();

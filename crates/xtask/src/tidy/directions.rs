@@ -44,6 +44,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "routing",
             "testcall",
             "weather",
+            "calendar",
             "fakes",
             "cloud",
             "speech",
