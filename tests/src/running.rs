@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use appliance::app::{App, Parts};
+use appliance::clock::Clock;
 use appliance::config::{Config, Credential, Secret};
 use appliance::logging::LogTap;
 use appliance::voice::Engines;
@@ -66,6 +67,7 @@ pub struct BoxOptions {
     voice: Arc<dyn CallerVoice>,
     folder: Option<TempDir>,
     lines: Option<LogTap>,
+    clock: Option<u64>,
 }
 
 impl BoxOptions {
@@ -81,7 +83,7 @@ impl BoxOptions {
     }
 
     fn with(engines: Engines, voice: Arc<dyn CallerVoice>) -> Self {
-        Self { engines, configure: Vec::new(), pace: Pace::RealTime, voice, folder: None, lines: None }
+        Self { engines, configure: Vec::new(), pace: Pace::RealTime, voice, folder: None, lines: None, clock: None }
     }
 
     /// Changes the configuration.
@@ -122,6 +124,14 @@ impl BoxOptions {
     #[must_use]
     pub fn logged(mut self, lines: LogTap) -> Self {
         self.lines = Some(lines);
+        self
+    }
+
+    /// Lets the box believe that it is this moment, `2026-11-21T12:00:00+02:00` say, when it starts.
+    #[must_use]
+    pub fn at(mut self, moment: &str) -> Self {
+        let moment: jiff::Timestamp = moment.parse().unwrap_or_default();
+        self.clock = u64::try_from(moment.as_millisecond()).ok();
         self
     }
 
@@ -231,7 +241,8 @@ impl TestBox {
         carrier.pace = options.pace;
         let carrier = Carrier::start_on(rest, carrier, options.voice)?;
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
-        let mut app = App::build(config, listener, options.engines).await?;
+        let clock = options.clock.map_or_else(Clock::start, Clock::start_at);
+        let mut app = App::build_at(config, listener, options.engines, clock).await?;
         if let Some(lines) = options.lines {
             app = app.with_log(lines);
         }

@@ -18,6 +18,7 @@ mod leads;
 mod pages;
 mod privacy;
 mod rest;
+mod routes;
 mod streams;
 mod sync;
 mod voicemail;

@@ -1,0 +1,285 @@
+//! Which way calls go: goodbye, a person, voicemail, nowhere. Each course is a log in `tests/calls`.
+
+use std::time::Duration;
+
+use e2e::{BoxOptions, PhraseBook, TestBox, wait_until};
+use replay::{Reader, Record, course};
+use routing::{Event, Way};
+use store::{BlockedRow, CallOutcome};
+use testcall::{
+    CallReport, CallScript, DialAnswer, DialStatus, Ended, Happened, Pace, Person, RestCall, RestFault, Step, new_call_id,
+};
+use units::{CallId, Language, Pii};
+
+use crate::calls::golden_folder;
+
+const NAME: &str = "dana levy";
+const REASON: &str = "about a flat for rent";
+const PERSON: &str = "i want to speak to a person";
+const COLLEAGUE: &str = "+972541234567";
+
+fn office() -> BoxOptions {
+    BoxOptions::understanding(&PhraseBook::new(&[NAME, REASON, PERSON]))
+        .configured(|config| config.office.transfer_number = Some(Pii::new(COLLEAGUE.to_owned())))
+}
+
+/// Says the name, and then wants a person.
+fn wants_a_person() -> CallScript {
+    CallScript::of([
+        Step::wait_for_agent(),
+        Step::say(NAME, Language::English),
+        Step::wait_for_agent(),
+        Step::say(PERSON, Language::English),
+        Step::wait_end(),
+    ])
+}
+
+/// Answers the last question when nobody took the call.
+fn goes_on() -> [Step; 3] {
+    [Step::wait_for_agent(), Step::say(REASON, Language::English), Step::wait_end()]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn goodbye_frees_the_line_over_the_rest_interface() {
+    let target = TestBox::start(office()).await.unwrap();
+    let script = CallScript::of([
+        Step::wait_for_agent(),
+        Step::say(NAME, Language::English),
+        Step::wait_for_agent(),
+        Step::say(REASON, Language::English),
+        Step::wait_end(),
+    ]);
+    let report = target.call(&script).await.unwrap();
+    assert_eq!(report.ended, Ended::ByRest, "{report:?}");
+    let asked = target.carrier.asked();
+    let form = asked[0].form.reveal();
+    assert_eq!((form.first("Status"), asked[0].status, asked.len()), (Some("completed"), Some(200), 1));
+    check_course(&target, &report, "goodbye").await;
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_carrier_whose_rest_interface_fails_is_told_to_hang_up_when_it_asks() {
+    let target = TestBox::start(office().pace(Pace::Times(4))).await.unwrap();
+    target.carrier.fail_next(RestCall::UpdateCall, RestFault::Silent, 10);
+    let script = CallScript::of([
+        Step::wait_for_agent(),
+        Step::say(NAME, Language::English),
+        Step::wait_for_agent(),
+        Step::say(REASON, Language::English),
+        Step::wait_end(),
+    ]);
+    let report = target.call(&script).await.unwrap();
+    assert_eq!(report.ended, Ended::ByMarkup, "{report:?}");
+    assert_eq!(report.requests_to("/stream_ended").count(), 1);
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_hears_who_calls_takes_the_call_and_talks() {
+    let target = TestBox::start(office()).await.unwrap();
+    let person = Person::pressing("1", Duration::from_secs(2));
+    let report = target.call(&wants_a_person().with_dial(DialAnswer::Person(person))).await.unwrap();
+    assert_eq!(report.count(|what| *what == Happened::Bridged), 1, "{:?}", report.events);
+    let heard = report.events.iter().find_map(|event| match event.what {
+        Happened::WhisperHeard(millis) => Some(millis),
+        _ => None,
+    });
+    assert!(heard.is_some_and(|millis| millis > 500), "the announcement was heard for {heard:?} ms");
+    let call = check_course(&target, &report, "transfer-accepted").await;
+    let record = target.record(&call).unwrap().unwrap();
+    assert_eq!((record.outcome, record.turns), (CallOutcome::Transferred, 2));
+    assert!(record.duration_ms.is_some());
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_whom_nobody_takes_goes_on_with_the_receptionist_where_it_stopped() {
+    let declined = |declined_as| Person { keys: Pii::new("2".to_owned()), declined_as, ..Person::default() };
+    for (dial, name) in [
+        (DialAnswer::Person(declined(DialStatus::Completed)), "transfer-declined"),
+        (DialAnswer::Person(Person { keys: Pii::default(), ..declined(DialStatus::NoAnswer) }), "transfer-no-key"),
+        (DialAnswer::NoAnswer, "transfer-no-answer"),
+        (DialAnswer::Busy, "transfer-busy"),
+        (DialAnswer::Failed, "transfer-failed"),
+    ] {
+        let quick = office().configured(|config| config.transfer.ring = Duration::from_secs(1));
+        let target = TestBox::start(quick).await.unwrap();
+        let script = wants_a_person().with_dial(dial).with_later_stream(goes_on());
+        let report = target.call(&script).await.unwrap();
+        assert_eq!(report.count(|what| *what == Happened::Bridged), 0, "{name}");
+        assert_eq!(report.count(|what| *what == Happened::StreamOpened), 2, "{name}: {:?}", report.events);
+        let call = check_course(&target, &report, name).await;
+        let record = target.record(&call).unwrap().unwrap();
+        assert_eq!((record.outcome, record.turns), (CallOutcome::Completed, 3), "{name}");
+        let form = target.forms(&call).unwrap().remove(0);
+        let filled = form.record.reveal().to_string().to_lowercase();
+        assert!(form.complete && filled.contains(NAME) && filled.contains(REASON), "{name}: {filled}");
+        let said: Vec<String> = target.turns(&call).unwrap().iter().map(|turn| turn.caller.reveal().clone()).collect();
+        for words in [NAME, PERSON, REASON] {
+            assert!(said.iter().any(|text| text == words), "{name}: {said:?}");
+        }
+        target.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_whom_nobody_takes_leaves_a_message_where_the_office_wants_that() {
+    let options = office().configured(|config| config.transfer.otherwise = routing::Otherwise::Voicemail);
+    let target = TestBox::start(options).await.unwrap();
+    // Nought asks for a person without a word.
+    let script = CallScript::of([Step::wait_for_agent(), Step::keys("0"), Step::wait_end()])
+        .with_dial(DialAnswer::Busy)
+        .with_voicemail([Step::say(REASON, Language::English)]);
+    let report = target.call(&script).await.unwrap();
+    assert_eq!(report.count(|what| *what == Happened::RecordStarted), 1, "{:?}", report.events);
+    let call = check_course(&target, &report, "transfer-busy-voicemail").await;
+    assert_eq!(target.record(&call).unwrap().unwrap().outcome, CallOutcome::Voicemail);
+    assert_eq!(target.messages().unwrap().len(), 1);
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_hangs_up_while_it_rings_is_on_record_as_gone() {
+    let target = TestBox::start(office()).await.unwrap();
+    let mut script = wants_a_person();
+    script.dial = DialAnswer::Person(Person { rings: Duration::from_secs(15), ..Person::default() });
+    script.hang_up_after = Some(Duration::from_secs(9));
+    let report = target.call(&script).await.unwrap();
+    assert_eq!(report.ended, Ended::ByCaller, "{report:?}");
+    let call: CallId = report.call_sid.parse().unwrap();
+    let record = wait_until("the end of the call", async || {
+        target.record(&call).ok().flatten().filter(|record| record.outcome != CallOutcome::InProgress)
+    });
+    assert_eq!(record.await.unwrap().outcome, CallOutcome::CallerHungUp);
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_never_starts_is_sent_to_voicemail() {
+    let options = office().configured(|config| config.carrier.stream_start = Duration::from_millis(200));
+    let target = TestBox::start(options).await.unwrap();
+    let call = new_call_id();
+    target.ring(&call).await.unwrap();
+    let asked = wait_until("the redirect", async || target.carrier.asked().into_iter().next()).await.unwrap();
+    assert!(asked.form.reveal().first("Twiml").unwrap().contains("<Record"), "{asked:?}");
+    let ways = wait_until("the course", async || ways(&target, &call).filter(|ways| ways.len() == 2)).await.unwrap();
+    assert!(matches!(ways[1], (Event::StreamOverdue, Way::Voicemail { .. })), "{ways:?}");
+    keep_golden(&target, &call, "watchdog");
+    target.stop().await.unwrap();
+}
+
+const HOURS: &str = r#"
+[hours]
+sunday = ["09:00-17:00"]
+[routing]
+rules = [{ when = "sabbath", then = "voicemail" }, { when = "closed", then = "voicemail" }, { hours = ["09:00-10:00"], then = "human" }]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hours_and_the_sabbath_decide_who_takes_a_call() {
+    for (moment, name, verb) in [
+        ("2026-11-22T20:00:00+02:00", "out-of-hours", "Record"),
+        ("2026-11-21T12:00:00+02:00", "sabbath", "Record"),
+        ("2026-11-22T09:30:00+02:00", "hours-of-a-person", "Dial"),
+        ("2026-11-22T12:00:00+02:00", "in-hours", "Connect"),
+    ] {
+        let calendar = toml::from_str(HOURS).unwrap();
+        let options = office().configured(|config| config.calendar = Some(calendar)).at(moment).pace(Pace::Times(4));
+        let target = TestBox::start(options).await.unwrap();
+        let script = CallScript::of([Step::wait_for_agent(), Step::Hangup {}])
+            .with_voicemail([Step::say(REASON, Language::English)])
+            .with_dial(DialAnswer::Person(Person::pressing("1", Duration::from_secs(1))));
+        let report = target.call(&script).await.unwrap();
+        let verbs: Vec<&str> = report.events.iter().filter_map(|event| verb_of(&event.what)).collect();
+        assert!(verbs.contains(&verb), "{name}: {verbs:?}");
+        assert_eq!(verbs.contains(&"Connect"), verb == "Connect", "{name}: {verbs:?}");
+        check_course(&target, &report, name).await;
+        target.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_on_the_block_list_and_one_that_calls_too_often_find_the_line_busy() {
+    let options = office().configured(|config| config.callers.calls = 2.try_into().unwrap()).pace(Pace::Times(8));
+    let target = TestBox::start(options).await.unwrap();
+    let script = CallScript::of([Step::wait_for_agent(), Step::Hangup {}]);
+    let blocked = CallScript { from: Pii::new("+97239999999".to_owned()), ..script.clone() };
+    let mut batch = store::Batch::new();
+    batch.put::<store::Blocked>(&"+97239999999".to_owned(), &BlockedRow::default()).unwrap();
+    target.store().unwrap().commit(batch).unwrap();
+    let refused = target.call(&blocked).await.unwrap();
+    assert_eq!(refused.count(|what| verb_of(what) == Some("Reject")), 1, "{:?}", refused.events);
+    let call = check_course(&target, &refused, "blocked").await;
+    assert_eq!(target.record(&call).unwrap().unwrap().outcome, CallOutcome::Refused);
+    for refuses in [0, 0, 1] {
+        let report = target.call(&script).await.unwrap();
+        assert_eq!(report.count(|what| verb_of(what) == Some("Reject")), refuses);
+    }
+    assert!(target.is_well().await.is_ok());
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_while_it_rings_loses_no_caller() {
+    let target = TestBox::start(office()).await.unwrap();
+    let call = new_call_id();
+    let over = |status: &str| {
+        telephony::Params::new()
+            .with("CallSid", call.as_str())
+            .with("AccountSid", e2e::ACCOUNT)
+            .with("DialCallStatus", status)
+    };
+    let asked = target.post(&format!("/webhook/person/{call}"), &over("in-progress")).await.unwrap();
+    assert!(asked.status == 200 && asked.text().contains("person_key"), "{}", asked.text());
+    assert!(target.post("/webhook/transfer_ended", &over("busy")).await.unwrap().is_voicemail());
+    target.stop().await.unwrap();
+}
+
+fn verb_of(what: &Happened) -> Option<&str> {
+    match what {
+        Happened::Verb(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// Returns what happened on a call and which way it went, as far as it is logged whole.
+fn ways(target: &TestBox, call: &CallId) -> Option<Vec<(Event, Way)>> {
+    let bytes = std::fs::read(log_of(target, call)).ok()?;
+    let mut told = Vec::new();
+    let mut ways = Vec::new();
+    for record in Reader::new(&bytes) {
+        match record.ok()? {
+            Record::Told { event, .. } => told.push(event),
+            Record::Went { way, .. } => ways.push((told.pop()?, way)),
+            _ => {}
+        }
+    }
+    Some(ways)
+}
+
+fn log_of(target: &TestBox, call: &CallId) -> std::path::PathBuf {
+    target.folder().join("store/calls").join(format!("{call}.course.log"))
+}
+
+/// Waits until the course of a call is over and logged, and replays it. With `KOLBOX_GOLDEN=1` it becomes the sample
+/// `name` of `tests/calls`.
+async fn check_course(target: &TestBox, report: &CallReport, name: &str) -> CallId {
+    let call: CallId = report.call_sid.parse().unwrap();
+    wait_until("the end of the course", async || {
+        let ways = ways(target, &call)?;
+        matches!(ways.last(), Some((Event::Over, _))).then_some(())
+    })
+    .await
+    .unwrap();
+    let replayed = course::replay(&std::fs::read(log_of(target, &call)).unwrap()).unwrap();
+    assert!(replayed.is_over && replayed.torn.is_none() && replayed.unknown == 0, "{name}: {replayed}");
+    keep_golden(target, &call, name);
+    call
+}
+
+fn keep_golden(target: &TestBox, call: &CallId, name: &str) {
+    if option_env!("KOLBOX_GOLDEN").is_some() {
+        std::fs::copy(log_of(target, call), golden_folder().join(format!("{name}.log"))).unwrap();
+    }
+}
