@@ -309,7 +309,13 @@ async fn decisions(target: &TestBox, call: &CallId) -> Vec<Decision> {
     .unwrap();
     let chosen = Reader::new(&log).filter_map(|record| match record.unwrap() {
         Record::Chosen { decision, .. } => Some(decision),
-        Record::Opened(_) | Record::Frame { .. } | Record::Perceived { .. } | Record::Decided { .. } => None,
+        Record::Opened(_)
+        | Record::Frame { .. }
+        | Record::Perceived { .. }
+        | Record::Decided { .. }
+        | Record::Began(_)
+        | Record::Told { .. }
+        | Record::Went { .. } => None,
     });
     chosen.collect()
 }

@@ -94,33 +94,51 @@ async fn a_person_hears_who_calls_takes_the_call_and_talks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_whom_nobody_takes_goes_on_with_the_receptionist_where_it_stopped() {
-    let declined = |declined_as| Person { keys: Pii::new("2".to_owned()), declined_as, ..Person::default() };
-    for (dial, name) in [
-        (DialAnswer::Person(declined(DialStatus::Completed)), "transfer-declined"),
-        (DialAnswer::Person(Person { keys: Pii::default(), ..declined(DialStatus::NoAnswer) }), "transfer-no-key"),
-        (DialAnswer::NoAnswer, "transfer-no-answer"),
-        (DialAnswer::Busy, "transfer-busy"),
-        (DialAnswer::Failed, "transfer-failed"),
-    ] {
-        let quick = office().configured(|config| config.transfer.ring = Duration::from_secs(1));
-        let target = TestBox::start(quick).await.unwrap();
-        let script = wants_a_person().with_dial(dial).with_later_stream(goes_on());
-        let report = target.call(&script).await.unwrap();
-        assert_eq!(report.count(|what| *what == Happened::Bridged), 0, "{name}");
-        assert_eq!(report.count(|what| *what == Happened::StreamOpened), 2, "{name}: {:?}", report.events);
-        let call = check_course(&target, &report, name).await;
-        let record = target.record(&call).unwrap().unwrap();
-        assert_eq!((record.outcome, record.turns), (CallOutcome::Completed, 3), "{name}");
-        let form = target.forms(&call).unwrap().remove(0);
-        let filled = form.record.reveal().to_string().to_lowercase();
-        assert!(form.complete && filled.contains(NAME) && filled.contains(REASON), "{name}: {filled}");
-        let said: Vec<String> = target.turns(&call).unwrap().iter().map(|turn| turn.caller.reveal().clone()).collect();
-        for words in [NAME, PERSON, REASON] {
-            assert!(said.iter().any(|text| text == words), "{name}: {said:?}");
-        }
-        target.stop().await.unwrap();
+async fn a_caller_whom_a_person_declines_goes_on_with_the_receptionist() {
+    let person = Person { keys: Pii::new("2".to_owned()), declined_as: DialStatus::Completed, ..Person::default() };
+    check_return(DialAnswer::Person(person), "transfer-declined").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_for_whom_no_key_is_pressed_goes_on_with_the_receptionist() {
+    let person = Person { declined_as: DialStatus::NoAnswer, ..Person::default() };
+    check_return(DialAnswer::Person(person), "transfer-no-key").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_whom_nobody_answers_goes_on_with_the_receptionist() {
+    check_return(DialAnswer::NoAnswer, "transfer-no-answer").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_finds_the_person_busy_goes_on_with_the_receptionist() {
+    check_return(DialAnswer::Busy, "transfer-busy").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_whose_person_cannot_be_rung_goes_on_with_the_receptionist() {
+    check_return(DialAnswer::Failed, "transfer-failed").await;
+}
+
+/// Places a call whose person does not take it, and checks that it goes on where it stopped and is kept as one.
+async fn check_return(dial: DialAnswer, name: &str) {
+    let quick = office().configured(|config| config.transfer.ring = Duration::from_secs(1));
+    let target = TestBox::start(quick).await.unwrap();
+    let script = wants_a_person().with_dial(dial).with_later_stream(goes_on());
+    let report = target.call(&script).await.unwrap();
+    assert_eq!(report.count(|what| *what == Happened::Bridged), 0);
+    assert_eq!(report.count(|what| *what == Happened::StreamOpened), 2, "{:?}", report.events);
+    let call = check_course(&target, &report, name).await;
+    let record = target.record(&call).unwrap().unwrap();
+    assert_eq!((record.outcome, record.turns), (CallOutcome::Completed, 3));
+    let form = target.forms(&call).unwrap().remove(0);
+    let filled = form.record.reveal().to_string().to_lowercase();
+    assert!(form.complete && filled.contains(NAME) && filled.contains(REASON), "{filled}");
+    let said: Vec<String> = target.turns(&call).unwrap().iter().map(|turn| turn.caller.reveal().clone()).collect();
+    for words in [NAME, PERSON, REASON] {
+        assert!(said.iter().any(|text| text == words), "{said:?}");
     }
+    target.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
