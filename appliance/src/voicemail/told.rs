@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use routing::Event;
 use store::{
     Batch, CallOutcome, CallRecord, Calls, CommitError, EncodeError, VoicemailKey, VoicemailPath, VoicemailRecord,
     Voicemails, WebhookKeys, WebhookRow,

@@ -7,7 +7,8 @@ use replay::{Reader, Record, course};
 use routing::{Event, Way};
 use store::{BlockedRow, CallOutcome};
 use testcall::{
-    CallReport, CallScript, DialAnswer, DialStatus, Ended, Happened, Pace, Person, RestCall, RestFault, Step, new_call_id,
+    CallReport, CallScript, DialAnswer, DialStatus, Ended, Happened, Pace, Person, RestCall, RestFault, Step,
+    new_call_id,
 };
 use units::{CallId, Language, Pii};
 
