@@ -187,6 +187,12 @@ impl App {
         engines: Engines,
         clock: Clock,
     ) -> anyhow::Result<Self> {
+        let app = Self::assemble(config, listener, engines, clock)?;
+        render_greetings(&app.parts).await?;
+        Ok(app)
+    }
+
+    fn assemble(config: Config, listener: TcpListener, engines: Engines, clock: Clock) -> anyhow::Result<Self> {
         let health = Arc::new(Health::default());
         let address = listener.local_addr().context("the listener has no address")?;
         let form = load_form(&config)?;
@@ -239,7 +245,6 @@ impl App {
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^53")]
         parts.metrics.started.set((parts.clock.wall_ms() / 1_000) as f64);
         let parts = Arc::new(parts);
-        render_greetings(&parts).await?;
         Ok(Self { parts, listener, requests, courses, lines: None })
     }
 

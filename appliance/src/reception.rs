@@ -93,14 +93,14 @@ pub(crate) async fn answer(
     if let Way::Converse { may_record, .. } = way {
         caller.may_record = may_record;
     }
-    document(parts, caller, way)
+    Ok(document(parts, caller, way))
 }
 
 /// Says how a call goes on whose caller was asked whether it may be recorded.
 pub fn consent(parts: &Parts, webhook: &VerifiedWebhook) -> Result<Response, ReceptionError> {
     let result = GatherResult::read(webhook)?;
     let agreed = result.digits.reveal().first().is_some_and(|digit| digit.label() == CONSENT_KEY);
-    go_on(parts, &result.call_id, Event::ConsentAnswered { agreed, means: means(parts) })
+    Ok(go_on(parts, &result.call_id, Event::ConsentAnswered { agreed, means: means(parts) }))
 }
 
 /// Says how a call goes on when its media stream is over, or never was.
@@ -110,7 +110,7 @@ pub fn stream_ended(parts: &Parts, webhook: &VerifiedWebhook) -> Result<Response
         tracing::warn!(call_id = %ended.call_id, reason, "the carrier could not stream");
     }
     parts.switchboard.forget(&ended.call_id);
-    go_on(parts, &ended.call_id, Event::StreamAsked)
+    Ok(go_on(parts, &ended.call_id, Event::StreamAsked))
 }
 
 /// Tells the person who picked up who calls and why. `call` is the caller's.
@@ -137,7 +137,18 @@ pub fn person_key(parts: &Parts, call: &CallId, webhook: &VerifiedWebhook) -> Re
     let accepts = result.digits.reveal().first().is_some_and(|digit| digit.label() == parts.config.transfer.key);
     Ok(match parts.switchboard.tell(parts.clock.now(), call, Event::PersonKeyed { accepts }) {
         Way::PutThrough => documents::go_on(),
-        _ => documents::hang_up(),
+        Way::LetGo
+        | Way::Announce
+        | Way::Refuse
+        | Way::AskConsent
+        | Way::Converse { .. }
+        | Way::Dial
+        | Way::Voicemail { .. }
+        | Way::LeaveWord
+        | Way::Thank
+        | Way::HangUp
+        | Way::Complete
+        | Way::Nothing => documents::hang_up(),
     })
 }
 
@@ -159,38 +170,34 @@ pub async fn transfer_ended(parts: &Parts, webhook: &VerifiedWebhook) -> Result<
         close_record(parts, &dial.call_id, CallOutcome::Transferred).await?;
     }
     tracing::info!(call_id = %dial.call_id, ?result, bridged = ?dial.bridged, %way, "transfer over");
-    document_of(parts, &dial.call_id, way)
+    Ok(document_of(parts, &dial.call_id, way))
 }
 
 /// Tells the course of a call what happened, and returns the document of the way it goes.
-fn go_on(parts: &Parts, call: &CallId, event: Event) -> Result<Response, ReceptionError> {
+fn go_on(parts: &Parts, call: &CallId, event: Event) -> Response {
     let way = parts.switchboard.tell(parts.clock.now(), call, event);
     document_of(parts, call, way)
 }
 
 /// Returns the document of a way, for a call that came in before.
-fn document_of(parts: &Parts, call: &CallId, way: Way) -> Result<Response, ReceptionError> {
-    let language = parts.switchboard.language(call).unwrap_or(parts.language);
-    match (parts.switchboard.caller(call), way) {
-        (Some(mut caller), Way::Converse { may_record, .. }) => {
-            caller.may_record = may_record;
-            caller.language = language;
-            document(parts, caller, way)
-        }
-        (Some(mut caller), _) => {
-            caller.language = language;
-            document(parts, caller, way)
-        }
-        (None, Way::HangUp | Way::Complete | Way::Thank | Way::Nothing) => Ok(documents::hang_up()),
-        (None, _) => Ok(parts.documents().voicemail(language)),
+fn document_of(parts: &Parts, call: &CallId, way: Way) -> Response {
+    let language = language_of(parts, call);
+    let Some(mut caller) = parts.switchboard.caller(call) else {
+        let is_finished = matches!(way, Way::HangUp | Way::Complete | Way::Thank | Way::Nothing);
+        return if is_finished { documents::hang_up() } else { parts.documents().voicemail(language) };
+    };
+    caller.language = language;
+    if let Way::Converse { may_record, .. } = way {
+        caller.may_record = may_record;
     }
+    document(parts, caller, way)
 }
 
 /// Returns the document of a way.
-fn document(parts: &Parts, caller: Caller, way: Way) -> Result<Response, ReceptionError> {
+fn document(parts: &Parts, caller: Caller, way: Way) -> Response {
     let documents = parts.documents();
     let language = caller.language;
-    Ok(match way {
+    match way {
         Way::Converse { returned, .. } => converse(parts, caller, returned),
         Way::Voicemail { cause } => {
             tracing::info!(call_id = %caller.call, ?cause, "call sent to voicemail");
@@ -206,7 +213,7 @@ fn document(parts: &Parts, caller: Caller, way: Way) -> Result<Response, Recepti
         Way::Thank => documents.thanks(language),
         Way::HangUp | Way::Complete => documents::hang_up(),
         Way::Announce | Way::PutThrough | Way::LetGo | Way::Nothing => documents::go_on(),
-    })
+    }
 }
 
 /// Opens a media stream for a caller.

@@ -82,10 +82,10 @@ async fn a_person_hears_who_calls_takes_the_call_and_talks() {
     let person = Person::pressing("1", Duration::from_secs(2));
     let report = target.call(&wants_a_person().with_dial(DialAnswer::Person(person))).await.unwrap();
     assert_eq!(report.count(|what| *what == Happened::Bridged), 1, "{:?}", report.events);
-    let heard = report.events.iter().find_map(|event| match event.what {
-        Happened::WhisperHeard(millis) => Some(millis),
-        _ => None,
-    });
+    let heard = report
+        .events
+        .iter()
+        .find_map(|event| if let Happened::WhisperHeard(millis) = event.what { Some(millis) } else { None });
     assert!(heard.is_some_and(|millis| millis > 500), "the announcement was heard for {heard:?} ms");
     let call = check_course(&target, &report, "transfer-accepted").await;
     let record = target.record(&call).unwrap().unwrap();
@@ -256,10 +256,7 @@ async fn a_restart_while_it_rings_loses_no_caller() {
 }
 
 fn verb_of(what: &Happened) -> Option<&str> {
-    match what {
-        Happened::Verb(name) => Some(name),
-        _ => None,
-    }
+    if let Happened::Verb(name) = what { Some(name) } else { None }
 }
 
 /// Returns what happened on a call and which way it went, as far as it is logged whole.
@@ -268,10 +265,11 @@ fn ways(target: &TestBox, call: &CallId) -> Option<Vec<(Event, Way)>> {
     let mut told = Vec::new();
     let mut ways = Vec::new();
     for record in Reader::new(&bytes) {
-        match record.ok()? {
-            Record::Told { event, .. } => told.push(event),
-            Record::Went { way, .. } => ways.push((told.pop()?, way)),
-            _ => {}
+        let record = record.ok()?;
+        if let Record::Told { event, .. } = record {
+            told.push(event);
+        } else if let Record::Went { way, .. } = record {
+            ways.push((told.pop()?, way));
         }
     }
     Some(ways)
