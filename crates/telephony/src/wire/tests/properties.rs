@@ -290,9 +290,19 @@ fn incoming_call_case() -> impl Strategy<Value = Case<IncomingCall>> {
         (Some("sideways"), Direction::Other),
         (None, Direction::Inbound),
     ];
+    let answerers = [
+        (Some("human"), Some(AnsweredBy::Human)),
+        (Some("machine_start"), Some(AnsweredBy::Machine)),
+        (Some("machine_end_beep"), Some(AnsweredBy::Machine)),
+        (Some("fax"), Some(AnsweredBy::Fax)),
+        (Some("unknown"), Some(AnsweredBy::Unknown)),
+        (Some("parrot"), Some(AnsweredBy::Unknown)),
+        (None, None),
+    ];
     let ends = (address(), address(), option::of(address()));
-    (id(), id(), ends, select(directions.to_vec()), status(), words(), any::<Option<u32>>()).prop_map(
-        |(call, account, (from, to, forwarded), direction, status, name, error)| {
+    let words_of_the_carrier = (select(directions.to_vec()), status(), select(answerers.to_vec()));
+    (id(), id(), ends, words_of_the_carrier, words(), any::<Option<u32>>()).prop_map(
+        |(call, account, (from, to, forwarded), (direction, status, answerer), name, error)| {
             // An address that is empty is one that was not told.
             let forwarded = forwarded.filter(|(text, _)| !text.is_empty());
             let form = pairs([
@@ -304,6 +314,7 @@ fn incoming_call_case() -> impl Strategy<Value = Case<IncomingCall>> {
                 ("CallStatus", Some(status.0)),
                 ("CallerName", name.clone()),
                 ("ForwardedFrom", forwarded.as_ref().map(|(text, _)| text.clone())),
+                ("AnsweredBy", answerer.0.map(str::to_owned)),
                 ("ErrorCode", text_of(error)),
             ]);
             let meaning = IncomingCall {
@@ -315,6 +326,7 @@ fn incoming_call_case() -> impl Strategy<Value = Case<IncomingCall>> {
                 status: status.1,
                 caller_name: name.map(Pii::new),
                 forwarded_from: forwarded.map(|(_, address)| address.into()),
+                answered_by: answerer.1,
                 primary_error: error,
             };
             let fields = vec![
@@ -326,6 +338,7 @@ fn incoming_call_case() -> impl Strategy<Value = Case<IncomingCall>> {
                 optional("CallStatus", &[]),
                 optional("CallerName", &[]),
                 optional("ForwardedFrom", &[]),
+                optional("AnsweredBy", &[]),
                 optional("ErrorCode", NOT_A_NUMBER),
             ];
             Case { form, meaning, fields }
@@ -510,27 +523,33 @@ fn recording_status_case() -> impl Strategy<Value = Case<RecordingStatus>> {
 }
 
 fn dial_result_case() -> impl Strategy<Value = Case<DialResult>> {
-    (id(), status(), option::of(id()), length()).prop_map(|(call, status, dialled, duration)| {
-        let form = pairs([
-            ("CallSid", Some(call.clone())),
-            ("DialCallStatus", Some(status.0)),
-            ("DialCallSid", dialled.clone()),
-            ("DialCallDuration", Some(duration.0)),
-        ]);
-        let meaning = DialResult {
-            call_id: call.parse().unwrap(),
-            status: status.1,
-            dialled_call_id: dialled.map(|dialled| dialled.parse().unwrap()),
-            duration: duration.1,
-        };
-        let fields = vec![
-            required("CallSid", NOT_AN_ID),
-            required("DialCallStatus", &[]),
-            optional("DialCallSid", NOT_AN_ID),
-            optional("DialCallDuration", NOT_A_NUMBER),
-        ];
-        Case { form, meaning, fields }
-    })
+    let bridged = [(Some("true"), Some(true)), (Some("false"), Some(false)), (Some("perhaps"), None), (None, None)];
+    (id(), status(), option::of(id()), length(), select(bridged.to_vec())).prop_map(
+        |(call, status, dialled, duration, bridged)| {
+            let form = pairs([
+                ("CallSid", Some(call.clone())),
+                ("DialCallStatus", Some(status.0)),
+                ("DialCallSid", dialled.clone()),
+                ("DialCallDuration", Some(duration.0)),
+                ("DialBridged", bridged.0.map(str::to_owned)),
+            ]);
+            let meaning = DialResult {
+                call_id: call.parse().unwrap(),
+                status: status.1,
+                dialled_call_id: dialled.map(|dialled| dialled.parse().unwrap()),
+                duration: duration.1,
+                bridged: bridged.1,
+            };
+            let fields = vec![
+                required("CallSid", NOT_AN_ID),
+                required("DialCallStatus", &[]),
+                optional("DialCallSid", NOT_AN_ID),
+                optional("DialCallDuration", NOT_A_NUMBER),
+                optional("DialBridged", &[]),
+            ];
+            Case { form, meaning, fields }
+        },
+    )
 }
 
 fn gather_result_case() -> impl Strategy<Value = Case<GatherResult>> {
