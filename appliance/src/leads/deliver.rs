@@ -12,7 +12,7 @@ use ::leads::signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
 use ::leads::{Outcome, Send, Waiting};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, StatusCode, Url};
-use store::{Batch, Deliveries, DeliveryKey, Query, ReadError};
+use store::{Batch, Delivered, Deliveries, DeliveryKey, Query, ReadError, Store};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
@@ -99,9 +99,10 @@ fn receiver(parts: &Parts) -> Option<Crm> {
 
 async fn deliver(parts: &Parts, crm: &Crm, send: Send) -> Outcome {
     let key = DeliveryKey { lead: send.lead, sequence: send.sequence };
-    let row = parts.archive.blocking(move |archive| archive.store().map(|store| store.get::<Deliveries>(&key))).await;
+    let row = parts.archive.blocking(move |archive| archive.store().map(|store| waiting(store, key))).await;
     let row = match row.flatten() {
-        Some(Ok(Some(row))) => row,
+        Some(Ok(Some((row, Standing::Waits)))) => row,
+        Some(Ok(Some((_, Standing::WasDelivered)))) => return remove(parts, key, Outcome::Gone).await,
         Some(Ok(None)) => return Outcome::Gone,
         Some(Err(ReadError::Damaged { .. } | ReadError::Newer { .. })) => {
             tracing::error!(lead = %send.lead, sequence = send.sequence, "a delivery cannot be read and is lost");
@@ -126,6 +127,20 @@ async fn deliver(parts: &Parts, crm: &Crm, send: Send) -> Outcome {
             Outcome::Failed { retry_after: refusal.retry_after }
         }
     }
+}
+
+/// Whether a delivery that is on the disk is still to be made.
+enum Standing {
+    Waits,
+    /// The disk was damaged, and a salvage has put it back.
+    WasDelivered,
+}
+
+fn waiting(store: &Store, key: DeliveryKey) -> Result<Option<(Waiting, Standing)>, ReadError> {
+    let Some(row) = store.get::<Deliveries>(&key)? else { return Ok(None) };
+    let delivered = store.get::<Delivered>(&key.lead)?.unwrap_or_default();
+    let standing = if key.sequence > delivered { Standing::Waits } else { Standing::WasDelivered };
+    Ok(Some((row, standing)))
 }
 
 /// Why a try came to nothing.
@@ -167,7 +182,11 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 /// Takes a delivery off the disk. Until that is done, it counts as not delivered: it is better sent twice than overtaken.
 async fn remove(parts: &Parts, key: DeliveryKey, outcome: Outcome) -> Outcome {
     let mut batch = Batch::new();
-    let removed = match batch.delete::<Deliveries>(&key) {
+    let noted = match outcome {
+        Outcome::Delivered => batch.put::<Delivered>(&key.lead, &key.sequence),
+        Outcome::Gone | Outcome::Failed { .. } => Ok(()),
+    };
+    let removed = match noted.and_then(|()| batch.delete::<Deliveries>(&key)) {
         Ok(()) => parts.archive.commit(batch).await,
         Err(error) => Err(error.into()),
     };

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use leads::LeadId;
 use store::{
-    ApiAnswers, Batch, CommitError, Deliveries, LeadFacts, LeadHistory, Leads as LeadRows, LeadsByPhone, Query, Store,
-    StoreError,
+    ApiAnswers, Batch, CommitError, Delivered, Deliveries, LeadFacts, LeadHistory, Leads as LeadRows, LeadsByPhone,
+    Query, Store, StoreError,
 };
 use tokio::time::{Instant, sleep_until};
 
@@ -113,6 +113,7 @@ fn trim_leads(store: &Store, keep: usize) -> Result<usize, StoreError> {
         if let Some(phone) = store.get::<LeadRows>(&id)?.and_then(|lead| lead.phone) {
             batch.delete::<LeadsByPhone>(phone.reveal()).map_err(CommitError::from)?;
         }
+        batch.delete::<Delivered>(&id).map_err(CommitError::from)?;
         batch.delete::<LeadRows>(&id).map_err(CommitError::from)?;
         store.commit(batch)?;
         trimmed += 1;

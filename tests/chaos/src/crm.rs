@@ -29,10 +29,10 @@ use crate::progress::Progress;
 
 /// What signs deliveries.
 const SECRET: &str = "a secret of the campaign alone";
-/// How long the box lives at most before it is killed, from when it listens.
+/// How long the box lives at most before it is killed, from when it answers.
 const LONGEST_LIFE_MS: u64 = 500;
-/// One life in so many ends before the box listens.
-const EARLY_DEATHS: u32 = 12;
+/// One life in so many ends while the box starts: two in a row, and it takes its database for unreadable and salvages it.
+const EARLY_DEATHS: u32 = 4;
 /// Changes of each lead that are waited for after the last kill.
 const CHANGES_EACH: usize = 3;
 

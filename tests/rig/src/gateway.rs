@@ -124,7 +124,7 @@ pub fn beside_current_program(name: &str) -> Result<PathBuf, RigError> {
     find(name, &places)
 }
 
-fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
+pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
     let bad = || io::Error::new(io::ErrorKind::InvalidData, "this is no answer of HTTP");
     let mut stream = TcpStream::connect_timeout(&address, ANSWER)?;
     stream.set_read_timeout(Some(ANSWER))?;

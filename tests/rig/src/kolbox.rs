@@ -1,19 +1,18 @@
 //! The program `kolbox`.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::RigError;
 use crate::folder::Folder;
-use crate::port::{free_port, wait_for_port};
-use crate::process::{Process, find};
+use crate::gateway::get;
+use crate::port::free_port;
+use crate::process::{Process, find, pause};
 
-/// Longest wait for it to listen.
+/// Longest wait for it to answer.
 const READY: Duration = Duration::from_mins(1);
-/// Longest wait for a connection on this machine.
-const CONNECT: Duration = Duration::from_millis(500);
 
 /// A box: a process with its configuration file.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ impl Kolbox {
         Ok(started)
     }
 
-    /// Starts it again; it does not listen yet. One that runs is killed first.
+    /// Starts it again; it does not answer yet. One that runs is killed first.
     pub fn start_again(&mut self) -> Result<(), RigError> {
         let file = self.folder.write("kolbox.toml", &self.config)?;
         let mut command = Command::new(&self.program);
@@ -49,14 +48,17 @@ impl Kolbox {
         self.process.spawn(command)
     }
 
-    /// Waits until it listens.
+    /// Waits until it answers: it listens before its store is open.
     pub fn wait_until_ready(&mut self) -> Result<(), RigError> {
-        wait_for_port(self.port, &mut self.process, READY)
-    }
-
-    /// Tells whether it listens now.
-    pub fn is_ready(&self) -> bool {
-        TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)), CONNECT).is_ok()
+        let (address, deadline) = (SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)), Instant::now() + READY);
+        while !get(address, "/healthz").is_ok_and(|answer| answer.status == 200) {
+            self.process.check_running()?;
+            if Instant::now() >= deadline {
+                return Err(self.process.too_slow("ready", READY));
+            }
+            pause();
+        }
+        Ok(())
     }
 
     /// Kills it (SIGKILL).

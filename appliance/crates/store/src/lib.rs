@@ -67,7 +67,7 @@ pub use crate::records::{
 pub use crate::retention::{DropReason, Dropped, Held, RetentionPlan, RetentionRule, plan_retention};
 pub use crate::store::{Rows, Store, StoreConfig, StoreError};
 pub use crate::tables::{
-    ApiAnswers, Blocked, CallBacks, CallByTimeKey, Calls, CallsByTime, Deliveries, DeliveryKey, FormKey, Forms, Inbox,
-    LeadFactKey, LeadFacts, LeadHistory, LeadHistoryKey, Leads, LeadsByPhone, Meta, Spendings, Table, TurnKey, Turns,
-    Voicemails, WebhookKeys,
+    ApiAnswers, Blocked, CallBacks, CallByTimeKey, Calls, CallsByTime, Delivered, Deliveries, DeliveryKey, FormKey,
+    Forms, Inbox, LeadFactKey, LeadFacts, LeadHistory, LeadHistoryKey, Leads, LeadsByPhone, Meta, Spendings, Table,
+    TurnKey, Turns, Voicemails, WebhookKeys,
 };

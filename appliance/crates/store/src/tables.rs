@@ -110,6 +110,10 @@ table!(
     Deliveries = 14, "deliveries", DeliveryKey => Waiting
 );
 table!(
+    /// The newest change of each lead that the CRM has. A delivery up to it that still waits was put back by a salvage.
+    Delivered = 25, "delivered", LeadId => u64
+);
+table!(
     /// What the API answered to requests with an idempotency key, by a digest of that key.
     ApiAnswers = 23, "api_answers", String => ApiAnswerRow
 );
