@@ -117,12 +117,12 @@ mod tests {
         for bad in [
             "http://crm.example.org/",
             "ftp://crm.example.org/",
-            "https://me:word@crm.example.org/",
+            "https://me:hunter2@crm.example.org/",
             "crm",
             "https://a/#b",
         ] {
             let error = parsed(bad).unwrap_err().to_string();
-            assert!(error.contains("crm.url") && error.contains("expected") && !error.contains("word"), "{error}");
+            assert!(error.contains("crm.url") && error.contains("expected") && !error.contains("hunter2"), "{error}");
         }
     }
 }
