@@ -1,10 +1,10 @@
 //! The HTTP API below `/api`: what the office's own programs read and change.
 //!
 //! **To add a resource**, write a module with its handlers and a function `operations() -> Vec<Operation>`, and name that
-//! in [`operations`]. An [`Operation`] says what there is to know: method, path, scope, what is taken, what is answered.
+//! in `operations` here. An [`Operation`] says what there is to know: method, path, scope, what is taken, what is answered.
 //! The router, the check of the scope and `/api/openapi.json` are made of it. A handler is an ordinary one of axum with
-//! `State<Arc<Parts>>`; it takes [`request::Json`], [`request::Query`], [`request::Path`], [`request::Conditions`] and [`once::Once`], and
-//! returns [`reply::Answer`]: a response, or a [`Problem`]. `?` turns errors of the store into problems.
+//! `State<Arc<Parts>>`; it takes [`request::Json`], [`request::Query`], [`request::Path`], [`request::Conditions`]
+//! and [`once::Once`], and returns [`reply::Answer`]: a response, or a [`Problem`]. `?` turns errors of the store into problems.
 //!
 //! ```text
 //! pub fn operations() -> Vec<Operation> {

@@ -4,7 +4,10 @@ use appliance::api::Scope;
 use appliance::api::token::TokenFile;
 use e2e::{ApiClient, BoxOptions, TestBox};
 use http::Method;
+use media::wav;
 use serde_json::{Value, json};
+use store::{Batch, RecordingName, VoicemailKey, VoicemailPath, VoicemailRecord, Voicemails};
+use units::{Pii, SampleRate};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_described_operation_is_a_route_that_needs_a_token() {
@@ -86,6 +89,46 @@ async fn what_is_not_there_is_a_problem_too() {
     assert_eq!((wrong.status, wrong.header("content-type")), (405, "application/problem+json"));
     assert!(wrong.header("allow").contains("GET"), "{}", wrong.header("allow"));
     assert_eq!(wrong.json()["type"], "urn:kolbox:problem:bad-method");
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_listed_heard_and_marked() {
+    let running = TestBox::start(BoxOptions::default()).await.unwrap();
+    let client = ApiClient::new(&running, &[Scope::VoicemailRead, Scope::VoicemailWrite]).unwrap();
+    let sound = wav::encode_pcm16(&[7; 8_000], 1, SampleRate::HZ_8000).unwrap();
+    for number in 1..=3 {
+        let key = VoicemailKey { received_wall_ms: number, call: format!("CA{number}").parse().unwrap() };
+        let name = RecordingName::of_message(&key);
+        running.parts.archive.import(name.clone(), sound.clone().into()).await.unwrap().unwrap();
+        let caller = Pii::new("+972541234567".to_owned());
+        let received = VoicemailRecord::received(key.clone(), caller, VoicemailPath::CarrierAction);
+        let record = VoicemailRecord { recording: Some(name), transcript: Some(Pii::default()), ..received };
+        let mut batch = Batch::new();
+        batch.put::<Voicemails>(&key, &record).unwrap();
+        running.parts.archive.commit(batch).await.unwrap();
+    }
+    let page = client.get("/api/voicemails?limit=2").await.unwrap().json();
+    let ids: Vec<_> = page["items"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["3-CA3", "2-CA2"]);
+    let rest = client.get(&format!("/api/voicemails?after={}", page["next"].as_str().unwrap())).await.unwrap().json();
+    assert_eq!((rest["items"][0]["id"].clone(), rest["next"].clone()), (json!("1-CA1"), Value::Null));
+
+    let seen = client.get("/api/voicemails/2-CA2").await.unwrap();
+    assert_eq!((seen.json()["state"].clone(), seen.json()["has_audio"].clone()), (json!("new"), json!(true)));
+    let (path, heard) = ("/api/voicemails/2-CA2", json!({ "state": "heard" }));
+    let if_match = [("if-match", seen.header("etag"))];
+    let marked = client.send(Method::PATCH, path, &if_match, &heard).await.unwrap();
+    assert_eq!((marked.status, marked.json()["state"].clone()), (200, json!("heard")));
+    assert_eq!(client.send(Method::PATCH, path, &if_match, &heard).await.unwrap().status, 412);
+    assert_eq!(client.send(Method::PATCH, path, &[], &heard).await.unwrap().status, 428);
+
+    let audio = client.get("/api/voicemails/2-CA2/audio").await.unwrap();
+    assert_eq!((audio.status, audio.header("content-type"), &audio.body), (200, "audio/wav", &sound));
+    let range = [("range", "bytes=0-3")];
+    let part = client.send(Method::GET, "/api/voicemails/2-CA2/audio", &range, &Value::Null).await.unwrap();
+    assert_eq!((part.status, part.body.as_slice()), (206, b"RIFF".as_slice()));
+    assert_eq!(client.get("/api/voicemails/9-CA9/audio").await.unwrap().status, 404);
     running.stop().await.unwrap();
 }
 

@@ -50,9 +50,7 @@ fn a_receiver_believes_what_is_signed_and_recent_and_nothing_else() {
 #[test]
 fn the_signature_is_the_one_that_openssl_makes() {
     // printf '1700000000.{}' | openssl dgst -sha256 -hmac secret
-    let expected = "v1=";
     let signature = sign(b"secret", 1_700_000_000, b"{}");
-    assert!(signature.starts_with(expected) && signature.len() == 3 + 64);
     assert_eq!(signature, OPENSSL);
 }
 
