@@ -25,7 +25,7 @@ use units::Language;
 use crate::announcements::Announcements;
 use crate::api::Api;
 use crate::archive::Archive;
-use crate::carrier::CarrierRest;
+use crate::carrier;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Secret};
 use crate::course_log::{CourseLog, Pieces};
@@ -78,7 +78,7 @@ pub struct Parts {
     /// Checks the carrier's signatures.
     pub verifier: Verifier,
     /// The carrier's REST interface, if an account is configured.
-    pub carrier: Option<CarrierRest>,
+    pub carrier: Option<::carrier::Client>,
     /// Which calls are expected, on the line, over.
     pub switchboard: Switchboard,
     /// Wakes the watchdog.
@@ -198,7 +198,7 @@ impl App {
         let form = load_form(&config)?;
         let language = config.conversation.language;
         let (archive, events) = open_archive(&config, clock, &health);
-        let carrier = CarrierRest::new(&config.carrier).context("cannot set up the carrier's REST interface")?;
+        let carrier = carrier::connect(&config.carrier).context("cannot set up the carrier's REST interface")?;
         let rest = match &carrier {
             Some(_) => PartState::Ok,
             None => PartState::disabled("carrier.account_sid is not set; set it to redirect calls and fetch messages"),
@@ -268,6 +268,7 @@ impl App {
         let Self { parts, listener, requests, courses, lines } = self;
         tracing::info!(address = %parts.address, "listening");
         let mut workers = tokio::task::JoinSet::new();
+        workers.spawn(carrier::watch(Arc::clone(&parts)));
         workers.spawn(watchdog::run(Arc::clone(&parts)));
         workers.spawn(voicemail::run(Arc::clone(&parts), requests));
         workers.spawn(retention::run(Arc::clone(&parts)));

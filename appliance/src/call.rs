@@ -403,7 +403,7 @@ impl Line {
         let way = self.parts.switchboard.end(self.parts.clock.now(), &call, event, Some(so_far));
         let (Way::Complete, Some(carrier)) = (way, &self.parts.carrier) else { return };
         match timeout(COMPLETE_PATIENCE, carrier.complete(&call)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(_)) => {}
             Ok(Err(error)) => {
                 tracing::warn!(call_id = %call, error = &error as &dyn std::error::Error, "line not freed over REST");
             }

@@ -4,6 +4,7 @@
 //! named with file, line, field and what was expected ([`ConfigError`]), and ends the program with exit code 64.
 
 mod calls;
+mod carrier;
 pub mod cloud;
 mod crm;
 mod load;
@@ -150,9 +151,23 @@ pub struct Carrier {
     /// `twilio_auth_token_next`), else the variable `KOLBOX_TWILIO_AUTH_TOKEN`.
     #[serde(default)]
     pub auth_token_files: Vec<PathBuf>,
-    /// Where the carrier's REST interface is. Default `https://api.twilio.com`.
-    #[serde(default = "Carrier::default_api_url")]
+    /// An API key (`SK…`) that signs in to the carrier's REST interface in place of the auth token: it can be taken back
+    /// without touching what signs webhooks. Default none: the account and its first auth token sign in.
+    #[serde(default)]
+    pub api_key_sid: Option<String>,
+    /// The file with that key's secret. Default: the systemd credential `twilio_api_key_secret`, else the variable
+    /// `KOLBOX_TWILIO_API_KEY_SECRET`.
+    #[serde(default)]
+    pub api_key_secret_file: Option<PathBuf>,
+    /// Where the carrier's REST interface is: HTTPS, or HTTP on this machine. Default: by `region` and `edge`.
+    #[serde(default)]
     pub api_url: String,
+    /// The region that keeps the account's data, such as `ie1`. Default none, which is the carrier's `us1`.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// The edge where requests enter the carrier's network, such as `dublin`. Default none: the carrier's own choice.
+    #[serde(default)]
+    pub edge: Option<String>,
     /// Whether the media stream's handshake must carry a signature (`required`), or is checked when it carries
     /// one and let in by its one-time token otherwise (`when-present`, the default: not every carrier region is
     /// known to sign it).
@@ -165,13 +180,12 @@ pub struct Carrier {
     /// The keys themselves, filled in when the configuration is loaded; never read from the file.
     #[serde(skip)]
     pub auth_tokens: Vec<Secret>,
+    /// The API key's secret, filled in when the configuration is loaded; never read from the file.
+    #[serde(skip)]
+    pub api_key_secret: Option<Secret>,
 }
 
 impl Carrier {
-    fn default_api_url() -> String {
-        "https://api.twilio.com".to_owned()
-    }
-
     const fn default_stream_start() -> Duration {
         StreamWatchdog::LIMIT
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::carrier::Change;
 use routing::Event;
 use tokio::time::{Instant, sleep_until};
 
@@ -54,7 +55,10 @@ async fn redirect(parts: Arc<Parts>, caller: Caller) {
     };
     let document = parts.documents().voicemail(caller.language);
     match carrier.redirect(&caller.call, &document).await {
-        Ok(()) => tracing::warn!(call_id = %caller.call, "media stream did not start; call sent to voicemail"),
+        Ok(Change::Made) => {
+            tracing::warn!(call_id = %caller.call, "media stream did not start; call sent to voicemail");
+        }
+        Ok(Change::Gone) => tracing::info!(call_id = %caller.call, "media stream did not start; the call is over"),
         Err(error) => {
             let error = &error as &dyn std::error::Error;
             tracing::error!(call_id = %caller.call, error, "media stream did not start; call not redirected");

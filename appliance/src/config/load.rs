@@ -19,6 +19,8 @@ pub struct Environment {
     pub credentials_directory: Option<PathBuf>,
     /// `KOLBOX_TWILIO_AUTH_TOKEN`: a key that signs webhooks, for development.
     pub twilio_auth_token: Option<Secret>,
+    /// `KOLBOX_TWILIO_API_KEY_SECRET`: the secret of the key that signs in to the carrier's REST interface.
+    pub twilio_api_key_secret: Option<Secret>,
     /// `OPENAI_API_KEY`.
     pub openai_api_key: Option<Secret>,
     /// `GOOGLE_APPLICATION_CREDENTIALS`: the file of a service account.
@@ -40,6 +42,7 @@ impl Environment {
         Self {
             credentials_directory: path("CREDENTIALS_DIRECTORY"),
             twilio_auth_token: secret("KOLBOX_TWILIO_AUTH_TOKEN"),
+            twilio_api_key_secret: secret("KOLBOX_TWILIO_API_KEY_SECRET"),
             openai_api_key: secret("OPENAI_API_KEY"),
             google_application_credentials: path("GOOGLE_APPLICATION_CREDENTIALS"),
             google_credentials_json: secret("GCP_CREDENTIALS_JSON").or_else(|| secret("GOOGLE_TTS_SA_JSON")),
@@ -113,12 +116,7 @@ impl Config {
         if let Some(path) = &environment.ort_dylib_path {
             self.recognizer.onnxruntime.clone_from(path);
         }
-        self.carrier.auth_tokens = read_auth_tokens(&self.carrier.auth_token_files, environment)
-            .map_err(|expected| wrong("carrier.auth_token_files", expected))?;
-        if self.carrier.account_sid.as_deref().is_some_and(|sid| !is_account_sid(sid)) {
-            let expected = "expected 'AC' and 32 hexadecimal digits".to_owned();
-            return Err(wrong("carrier.account_sid", expected));
-        }
+        self.carrier.apply(environment).map_err(|(field, expected)| wrong(field, expected))?;
         let endpointing = &self.conversation.endpointing;
         if endpointing.min_delay > endpointing.max_delay {
             let expected = "expected at most conversation.endpointing.max_delay".to_owned();
@@ -170,7 +168,7 @@ fn field_error(file: &Path, text: &str, field: &str, error: &toml::de::Error) ->
     ConfigError::Field { file: file.to_owned(), line, field: field.to_owned(), expected: error.message().to_owned() }
 }
 
-fn read_auth_tokens(files: &[PathBuf], environment: &Environment) -> Result<Vec<Secret>, String> {
+pub(super) fn read_auth_tokens(files: &[PathBuf], environment: &Environment) -> Result<Vec<Secret>, String> {
     let mut tokens = Vec::new();
     for file in files {
         tokens.push(read_secret(file)?);
@@ -204,10 +202,6 @@ fn read_secret(file: &Path) -> Result<Secret, String> {
     std::fs::read_to_string(file)
         .map(|text| Secret::new(&text))
         .map_err(|error| format!("cannot read {}: {error}", file.display()))
-}
-
-fn is_account_sid(sid: &str) -> bool {
-    sid.strip_prefix("AC").is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 fn is_origin(origin: &str) -> bool {

@@ -86,6 +86,36 @@ fn keys_come_from_files_then_credentials_then_the_environment_and_never_show() {
 }
 
 #[test]
+fn the_carriers_key_and_place_are_found_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kolbox.toml");
+    std::fs::write(folder.path().join("secret"), "of the key\n").unwrap();
+    let path = folder.path().join("secret");
+    let environment = Environment { twilio_auth_token: Some(Secret::new("a key")), ..Environment::default() };
+    let load = |fields: &str| {
+        std::fs::write(&file, SMALLEST.replace("[carrier]", &format!("[carrier]\n{fields}"))).unwrap();
+        Config::load(&file, &environment)
+    };
+    let config = load(&format!("region = 'ie1'\nedge = 'dublin'\napi_key_sid = 'SK1'\napi_key_secret_file = {path:?}"));
+    let carrier = config.unwrap().carrier;
+    assert_eq!(carrier.rest_url(), "https://api.dublin.ie1.twilio.com");
+    assert_eq!(carrier.api_key_secret.as_ref().map(Secret::expose), Some("of the key"));
+    assert!(!format!("{carrier:?}").contains("of the key"));
+    assert_eq!(load("").unwrap().carrier.rest_url(), "https://api.twilio.com");
+    for (fields, expected) in [
+        ("api_key_sid = 'SK1'", "carrier.api_key_secret_file: no secret"),
+        ("api_key_sid = 'AC1'", "carrier.api_key_sid: expected 'SK'"),
+        ("api_key_secret_file = '/nowhere'", "carrier.api_key_sid: expected the name"),
+        ("api_url = 'http://api.twilio.com'", "carrier.api_url: expected an https URL"),
+        ("api_url = 'https://a.example'\nedge = 'dublin'", "carrier.api_url: expected either"),
+        ("region = 'a.b/'", "carrier.region: expected small letters"),
+    ] {
+        let error = load(fields).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn a_missing_file_says_how_to_name_another() {
     let error = Config::load(Path::new("no/such/file.toml"), &Environment::default()).unwrap_err();
     assert!(matches!(error, ConfigError::Read { .. }));

@@ -205,7 +205,8 @@ impl Carrier {
         let terms = Terms::inbound(&self.exchange.config, script);
         let updates = self.exchange.api.know_call(call_id.as_str());
         let call = LiveCall::prepare(&self.exchange, script, call_id, terms, updates).await?;
-        call.run().await
+        // A call is a large future, and callers run many of them.
+        Box::pin(call.run()).await
     }
 
     /// Stops the REST interface and waits until it is gone. Calls that the box placed are given up.

@@ -318,6 +318,9 @@ pub struct Faults {
     pub signature: Signing,
     /// The carrier does not dial the stream; it reports `stream-error` and goes on behind `<Connect>`.
     pub refuse_stream: bool,
+    /// The carrier dials the stream this long after it was told to; the caller hears nothing meanwhile.
+    #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    pub late_stream: Option<Duration>,
     /// What becomes of the stream's custom parameters.
     pub parameters: ParameterFault,
     /// The socket is dropped without a closing frame at this stream time.

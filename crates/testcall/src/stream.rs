@@ -87,6 +87,9 @@ impl LiveCall<'_> {
     /// Carries out `<Connect>`: opens the stream, carries audio until it ends, goes on with the action.
     pub(crate) async fn connect(&mut self, connect: &Connect, document: &str) -> Result<Next, Interrupted> {
         let sid: StreamId = new_id("MZ");
+        if let Some(late_by) = self.script.faults.late_stream {
+            self.quiet(late_by).await?;
+        }
         match self.open(&connect.stream, &sid).await {
             Err(refused) => {
                 self.note(Happened::StreamRefused(refused.status));

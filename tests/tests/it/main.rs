@@ -10,6 +10,7 @@
 mod api;
 mod broken;
 mod calls;
+mod carrier;
 mod clouds;
 mod connections;
 mod gateway;
