@@ -24,6 +24,8 @@
 //! **Invariant:** a handler of an operation with a scope runs only for a token that has it.
 //! **Invariant:** every route is described, and everything described is a route.
 
+mod blocked;
+mod call_backs;
 mod calls;
 mod deliveries;
 mod leads;
@@ -96,6 +98,8 @@ impl Api {
 /// Everything the API can do.
 fn operations() -> Vec<Operation> {
     let mut all = vec![description_itself()];
+    all.extend(blocked::operations());
+    all.extend(call_backs::operations());
     all.extend(status::operations());
     all.extend(calls::operations());
     all.extend(voicemails::operations());

@@ -25,6 +25,7 @@ use units::Language;
 use crate::announcements::Announcements;
 use crate::api::Api;
 use crate::archive::Archive;
+use crate::call_backs::CallBacks;
 use crate::carrier;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Secret};
@@ -42,7 +43,7 @@ use crate::switchboard::Switchboard;
 use crate::voice::{Engines, Voice};
 use crate::voicemail::{Mailbox, Requests};
 use crate::weather::Station;
-use crate::{course_log, leads, retention, sync, voice, voicemail, watchdog, weather};
+use crate::{call_backs, course_log, leads, retention, sync, voice, voicemail, watchdog, weather};
 
 /// Longest wait for calls to end when the program is told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -91,6 +92,8 @@ pub struct Parts {
     pub station: Station,
     /// When the office is open, where that is configured.
     pub calendar: Option<Calendar>,
+    /// Who changes call-backs.
+    pub call_backs: CallBacks,
     /// What a person hears before taking a call.
     pub announcements: Announcements,
     /// The recordings the carrier plays.
@@ -219,6 +222,7 @@ impl App {
             switchboard: Switchboard::new(calls, policy(&config), config.callers.rate(), course_log),
             calendar: load_calendar(&config)?,
             announcements: Announcements::default(),
+            call_backs: CallBacks::default(),
             rate_limit: RateLimit::new(config.limits.requests_per_second),
             strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
             sockets: Arc::new(Semaphore::new(calls)),
@@ -272,6 +276,7 @@ impl App {
         workers.spawn(watchdog::run(Arc::clone(&parts)));
         workers.spawn(voicemail::run(Arc::clone(&parts), requests));
         workers.spawn(retention::run(Arc::clone(&parts)));
+        workers.spawn(call_backs::run(Arc::clone(&parts)));
         workers.spawn(leads::keep(Arc::clone(&parts)));
         workers.spawn(leads::deliver(Arc::clone(&parts)));
         workers.spawn(voice::watch(Arc::clone(&parts)));

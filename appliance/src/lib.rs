@@ -18,6 +18,7 @@ pub mod api;
 pub mod app;
 pub mod archive;
 pub mod call;
+pub mod call_backs;
 pub mod carrier;
 pub mod cli;
 pub mod clock;

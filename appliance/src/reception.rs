@@ -9,13 +9,14 @@ use receptionist::announcement;
 use routing::{Answerer, Arrival, DialEnd, Event, Means, Route, Way};
 use store::{Batch, Blocked, CallOutcome, CallRecord, Calls, CommitError, EncodeError};
 use telephony::markup::Response;
-use telephony::wire::{Address, CallStatus, CallStatusUpdate, DialResult, GatherResult, IncomingCall};
+use telephony::wire::{Address, AnsweredBy, CallStatus, CallStatusUpdate, DialResult, GatherResult, IncomingCall};
 use telephony::wire::{StreamEnded, StreamEvent, StreamStatus};
 use telephony::{FieldError, VerifiedWebhook};
 use units::{CallId, Language, Pii};
 
 use crate::announcements;
 use crate::app::Parts;
+use crate::call_backs;
 use crate::documents::{self, Announced};
 use crate::metrics::ReasonLabel;
 use crate::switchboard::Caller;
@@ -60,6 +61,7 @@ pub async fn incoming_call(parts: &Arc<Parts>, webhook: &VerifiedWebhook) -> Res
         started_wall_ms: parts.clock.wall_ms(),
         started: parts.clock.now(),
         may_record: false,
+        called_back: false,
         before: None,
     };
     answer(parts, caller, None).await
@@ -94,6 +96,45 @@ pub(crate) async fn answer(
         caller.may_record = may_record;
     }
     Ok(document(parts, caller, way))
+}
+
+/// Answers a call of ours that was picked up. `id` is the name of the call-back.
+pub async fn call_back(parts: &Arc<Parts>, id: &str, webhook: &VerifiedWebhook) -> Result<Response, ReceptionError> {
+    let incoming = IncomingCall::read(webhook)?;
+    let answerer = match incoming.answered_by {
+        Some(AnsweredBy::Human) => Answerer::Human,
+        Some(AnsweredBy::Machine) => Answerer::Machine,
+        Some(AnsweredBy::Fax) => Answerer::Fax,
+        Some(AnsweredBy::Unknown) | None => Answerer::Unknown,
+    };
+    let wanted = call_backs::picked_up(parts, id, &incoming.call_id, answerer).await;
+    let Some(row) = wanted.map_err(ReceptionError::NotKept)? else {
+        tracing::warn!(call_id = %incoming.call_id, "a call of ours that nobody asked for");
+        return Ok(documents::hang_up());
+    };
+    let caller = Caller {
+        call: incoming.call_id,
+        // Whom the office calls is who talks to it.
+        from: incoming.to,
+        to: incoming.from,
+        language: row.language,
+        started_wall_ms: parts.clock.wall_ms(),
+        started: parts.clock.now(),
+        may_record: false,
+        called_back: true,
+        before: None,
+    };
+    answer(parts, caller, Some(answerer)).await
+}
+
+/// Notes that a call of ours is over. `id` is the name of the call-back.
+pub async fn call_back_status(parts: &Parts, id: &str, webhook: &VerifiedWebhook) -> Result<(), ReceptionError> {
+    let update = CallStatusUpdate::read(webhook)?;
+    if update.status.is_final() {
+        let was_answered = update.status == CallStatus::Completed;
+        call_backs::over(parts, id, &update.call_id, was_answered).await.map_err(ReceptionError::NotKept)?;
+    }
+    call_status(parts, webhook).await
 }
 
 /// Says how a call goes on whose caller was asked whether it may be recorded.
@@ -220,8 +261,8 @@ fn document(parts: &Parts, caller: Caller, way: Way) -> Response {
 fn converse(parts: &Parts, caller: Caller, returned: bool) -> Response {
     let documents = parts.documents();
     let (call, language, now) = (caller.call.clone(), caller.language, parts.clock.now());
-    // Who comes back was greeted before.
-    let mode = if returned { GreetingMode::Stream } else { parts.config.greeting.mode };
+    // Who comes back was greeted before, and who is called is greeted otherwise.
+    let mode = if returned || caller.called_back { GreetingMode::Stream } else { parts.config.greeting.mode };
     // The carrier opens the stream when it has played the greeting.
     let greeting = parts.greetings.duration(language, mode);
     let watchdog = StreamWatchdog::armed(now, greeting, parts.config.carrier.stream_start);

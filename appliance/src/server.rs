@@ -41,6 +41,8 @@ pub fn router(parts: &Arc<Parts>) -> Router {
         .route("/webhook/person/{call}", any(webhook::person))
         .route("/webhook/person_key/{call}", any(webhook::person_key))
         .route("/webhook/consent", any(webhook::consent))
+        .route("/webhook/call_back/{id}", any(webhook::call_back))
+        .route("/webhook/call_back_status/{id}", any(webhook::call_back_status))
         .route("/webhook/stream_status", any(webhook::stream_status));
     let streams = Router::new()
         .route("/ws/twilio-media", get(media_stream::without_token))

@@ -36,6 +36,8 @@ pub struct Caller {
     pub started: Duration,
     /// Whether the call may be recorded.
     pub may_record: bool,
+    /// Whether the office called, because the customer asked for it.
+    pub called_back: bool,
     /// What an earlier stream of the same call came to, when the caller comes back from a person.
     pub before: Option<Arc<SoFar>>,
 }
@@ -376,6 +378,7 @@ mod tests {
             started_wall_ms: 0,
             started: SECOND,
             may_record: true,
+            called_back: false,
             before: None,
         }
     }

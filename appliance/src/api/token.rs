@@ -58,6 +58,8 @@ macro_rules! scopes {
 scopes!(
     /// Calls, what was said, filled forms.
     CallsRead = "calls:read",
+    /// Asking for call-backs.
+    CallsWrite = "calls:write",
     /// Voicemails and their audio.
     VoicemailRead = "voicemail:read",
     /// Marking voicemails as heard.

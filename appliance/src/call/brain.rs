@@ -24,8 +24,8 @@ pub(super) struct Brain {
     /// The turn that a language model is replying to.
     thinking: Option<TurnId>,
     timezone: jiff::tz::TimeZone,
-    /// Whether the caller comes back from a person whom nobody reached.
-    returned: bool,
+    /// What is said first in place of the greeting.
+    opening: Option<Greeting>,
 }
 
 /// What comes of a request, or of a piece of a reply.
@@ -46,7 +46,11 @@ impl Brain {
         if let Some(before) = &caller.before {
             receptionist = receptionist.with_record(&before.form);
         }
-        let returned = caller.before.is_some();
+        let opening = match (&caller.before, caller.called_back) {
+            (Some(_), _) => Some(Greeting::Returned),
+            (None, true) => Some(Greeting::CallingBack),
+            (None, false) => None,
+        };
         let office = &parts.config.office;
         let facts = OfficeFacts {
             hours: office.hours.clone(),
@@ -55,12 +59,12 @@ impl Brain {
             extra: office.about.clone(),
         };
         let timezone = office.time_zone();
-        Self { receptionist, assistant: Assistant::new(facts), thinking: None, timezone, returned }
+        Self { receptionist, assistant: Assistant::new(facts), thinking: None, timezone, opening }
     }
 
-    /// Returns who greets: whom nobody took is spoken to at once, whatever others hear first.
+    /// Returns who greets: whoever is greeted in other words is spoken to at once, whatever others hear first.
     pub(super) fn greeting_mode(&self, configured: GreetingMode) -> GreetingMode {
-        if self.returned { GreetingMode::Stream } else { configured }
+        if self.opening.is_some() { GreetingMode::Stream } else { configured }
     }
 
     /// Returns what is known so far.
@@ -77,7 +81,7 @@ impl Brain {
 
     /// Takes a request of the core. `may_ask` says whether there is a language model to be asked.
     pub(super) fn request(&mut self, turn: TurnId, request: Request, may_ask: bool, wall_ms: u64) -> Reply {
-        let heard = heard(request, self.returned);
+        let heard = heard(request, self.opening);
         let now = self.now(wall_ms);
         let prompt = if may_ask { self.assistant.ask(&mut self.receptionist, &heard, now) } else { None };
         if let Some(prompt) = prompt {
@@ -212,9 +216,11 @@ fn chat_request(prompt: Prompt) -> ChatRequest {
     }
 }
 
-fn heard(request: Request, returned: bool) -> Heard {
+fn heard(request: Request, opening: Option<Greeting>) -> Heard {
+    if let (Request::Greet { .. }, Some(greeting)) = (&request, opening) {
+        return Heard::Greet { greeting };
+    }
     match request {
-        Request::Greet { .. } if returned => Heard::Greet { greeting: Greeting::Returned },
         Request::Greet { greeting: GreetingMode::Play } => Heard::Greet { greeting: Greeting::AlreadyHeard },
         Request::Greet { greeting: GreetingMode::Stream } => Heard::Greet { greeting: Greeting::Speak },
         Request::CallerSaid { text, language, digits, goodbye } => {

@@ -102,6 +102,29 @@ pub(super) async fn consent(State(parts): State<Arc<Parts>>, webhook: Verified) 
     answer_once(&parts, &webhook.0, async |webhook| reception::consent(&parts, webhook)).await
 }
 
+/// A call of ours was picked up.
+pub(super) async fn call_back(State(parts): State<Arc<Parts>>, Path(id): Path<String>, webhook: Verified) -> Response {
+    to_the_end(Arc::clone(&parts), async move {
+        answer_once(&parts, &webhook.0, async |webhook| reception::call_back(&parts, &id, webhook).await).await
+    })
+    .await
+}
+
+/// A call of ours is over.
+pub(super) async fn call_back_status(
+    State(parts): State<Arc<Parts>>,
+    Path(id): Path<String>,
+    webhook: Verified,
+) -> Response {
+    to_the_end(Arc::clone(&parts), async move {
+        answer_once(&parts, &webhook.0, async |webhook| {
+            reception::call_back_status(&parts, &id, webhook).await.map(|()| markup::Response::new())
+        })
+        .await
+    })
+    .await
+}
+
 /// Asked about the person's leg; the path names the caller's call.
 pub(super) async fn person(State(parts): State<Arc<Parts>>, Path(call): Path<CallId>, webhook: Verified) -> Response {
     answer_once(&parts, &webhook.0, async |_webhook| reception::person(&parts, &call).await).await
@@ -283,7 +306,7 @@ fn text_header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// Returns the route's name for counting, out of a closed list: paths come from outside.
 fn route_name(path: &str) -> &'static str {
-    const ROUTES: [&str; 10] = [
+    const ROUTES: [&str; 12] = [
         "incoming_call",
         "handle_recording",
         "recording_status",
@@ -294,6 +317,8 @@ fn route_name(path: &str) -> &'static str {
         "person",
         "person_key",
         "consent",
+        "call_back",
+        "call_back_status",
     ];
     let mut words = path.split('/').skip_while(|word| *word != "webhook").skip(1);
     let named = words.next().unwrap_or_default();

@@ -146,6 +146,7 @@ mod tests {
             started_wall_ms: 0,
             started: now,
             may_record: true,
+            called_back: false,
             before: None,
         };
         let watchdog = StreamWatchdog::armed(now, now, Duration::from_secs(6));

@@ -60,6 +60,8 @@ pub enum Greeting {
     AlreadyHeard,
     /// The caller comes back from a person whom nobody reached.
     Returned,
+    /// The office calls, because the customer asked for it.
+    CallingBack,
 }
 
 /// What to say, and what to do then.
@@ -299,6 +301,7 @@ impl Receptionist {
         match greeting {
             Greeting::Speak => self.say(reply, &self.form.greeting, ""),
             Greeting::Returned => self.say(reply, &self.form.phrases.nobody_answered, ""),
+            Greeting::CallingBack => self.say(reply, &self.form.phrases.calling_back, ""),
             Greeting::AlreadyHeard => {}
         }
         self.go_on(reply);

@@ -76,6 +76,8 @@ phrases! {
     transfer: "רק רגע, השיחה עוברת למשרד.", "One moment, I am putting you through.";
     /// Nobody could be reached to whom the caller was put through; the next question follows.
     nobody_answered: "כרגע אין מענה במשרד, אבל אפשר להמשיך כאן.", "Nobody can take your call right now, but I can help you here.";
+    /// The office calls, because the customer asked for it; the next question follows.
+    calling_back: "שלום, מדברים מ{office}. ביקשתם שנחזור אליכם.", "Hello, this is {office}. You asked us to call you back.";
     /// Everything was answered.
     goodbye: "תודה שהתקשרתם אל {office}. נחזור אליכם בהקדם. להתראות!", "Thank you for calling {office}. We will get back to you soon. Goodbye!";
     /// The caller said goodbye before that.

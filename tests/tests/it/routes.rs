@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use e2e::{BoxOptions, PhraseBook, TestBox, wait_until};
+use appliance::api::Scope;
+use e2e::{ApiClient, BoxOptions, PhraseBook, TestBox, wait_until};
+use http::Method;
 use replay::{Reader, Record, course};
 use routing::{Event, Way};
-use store::{BlockedRow, CallOutcome};
+use serde_json::{Value, json};
+use store::CallOutcome;
 use testcall::{
-    CallReport, CallScript, DialAnswer, DialStatus, Ended, Happened, Pace, Person, RestCall, RestFault, Step,
+    CallReport, CallScript, Callee, DialAnswer, DialStatus, Ended, Happened, Pace, Person, RestCall, RestFault, Step,
     new_call_id,
 };
 use units::{CallId, Language, Pii};
@@ -224,13 +227,20 @@ async fn a_number_on_the_block_list_and_one_that_calls_too_often_find_the_line_b
     let target = TestBox::start(options).await.unwrap();
     let script = CallScript::of([Step::wait_for_agent(), Step::Hangup {}]);
     let blocked = CallScript { from: Pii::new("+97239999999".to_owned()), ..script.clone() };
-    let mut batch = store::Batch::new();
-    batch.put::<store::Blocked>(&"+97239999999".to_owned(), &BlockedRow::default()).unwrap();
-    target.store().unwrap().commit(batch).unwrap();
+    let office = ApiClient::new(&target, &[Scope::SettingsRead, Scope::SettingsWrite]).unwrap();
+    let path = "/api/blocked-numbers/+97239999999";
+    let put = office.send(Method::PUT, path, &[], &json!({ "note": "sells toner" })).await.unwrap();
+    assert_eq!(put.status, 200, "{}", put.text());
+    assert_eq!(office.get("/api/blocked-numbers").await.unwrap().json()["items"][0]["number"], "+97239999999");
     let refused = target.call(&blocked).await.unwrap();
     assert_eq!(refused.count(|what| verb_of(what) == Some("Reject")), 1, "{:?}", refused.events);
     let call = check_course(&target, &refused, "blocked").await;
     assert_eq!(target.record(&call).unwrap().unwrap().outcome, CallOutcome::Refused);
+    let off = office.send(Method::DELETE, path, &[], &Value::Null).await.unwrap();
+    assert_eq!(
+        (off.status, office.get("/api/blocked-numbers").await.unwrap().json()["items"].clone()),
+        (204, json!([]))
+    );
     for refuses in [0, 0, 1] {
         let report = target.call(&script).await.unwrap();
         assert_eq!(report.count(|what| verb_of(what) == Some("Reject")), refuses);
@@ -254,6 +264,120 @@ async fn a_restart_while_it_rings_loses_no_caller() {
     assert!(target.post("/webhook/transfer_ended", &over("busy")).await.unwrap().is_voicemail());
     target.stop().await.unwrap();
 }
+
+const CUSTOMER: &str = "+972529999999";
+
+/// Asks for a call-back and waits until the box has placed the call and it is over.
+async fn called_back(callee: Callee, moment: &str) -> (TestBox, String, CallReport) {
+    let calendar = toml::from_str(HOURS).unwrap();
+    let options = office().at(moment).configured(|config| {
+        config.calendar = Some(calendar);
+        config.call_backs.from = Some(Pii::new("+972700000000".to_owned()));
+    });
+    let target = TestBox::start(options).await.unwrap();
+    target.carrier.answers_at(CUSTOMER, callee);
+    let id = ask_call_back(&target).await;
+    let report = tokio::time::timeout(Duration::from_secs(90), target.carrier.outbound(0)).await.unwrap();
+    (target, id, report)
+}
+
+/// Asks the API for a call-back twice with the same key, and returns its id.
+async fn ask_call_back(target: &TestBox) -> String {
+    let office = ApiClient::new(target, &[Scope::CallsWrite]).unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let key = [("idempotency-key", "the same")];
+        let asked = office.send(Method::POST, "/api/call-backs", &key, &json!({ "number": CUSTOMER })).await.unwrap();
+        assert_eq!(asked.status, 201, "{}", asked.text());
+        ids.push(asked.json()["id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(ids[0], ids[1], "the same key asks for the same call-back");
+    ids.remove(0)
+}
+
+async fn call_back_is(target: &TestBox, id: &str, state: &'static str) -> Value {
+    let office = ApiClient::new(target, &[Scope::CallsRead]).unwrap();
+    let path = format!("/api/call-backs/{id}");
+    wait_until(state, async || {
+        let body = office.get(&path).await.ok()?.json();
+        (body["state"] == state).then_some(body)
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_who_is_called_back_talks_to_the_receptionist() {
+    let talks = CallScript::of([
+        Step::wait_for_agent(),
+        Step::say(NAME, Language::English),
+        Step::wait_for_agent(),
+        Step::say(REASON, Language::English),
+        Step::wait_end(),
+    ]);
+    let (target, id, report) = called_back(Callee::human(talks), IN_HOURS).await;
+    let state = call_back_is(&target, &id, "reached").await;
+    assert_eq!(state["tries"], 1);
+    let call = check_course(&target, &report, "call-back-human").await;
+    assert_eq!(state["call"], call.as_str());
+    let record = target.record(&call).unwrap().unwrap();
+    assert_eq!((record.outcome, record.from.reveal().as_str()), (CallOutcome::Completed, CUSTOMER));
+    assert!(target.forms(&call).unwrap().remove(0).complete);
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answering_machine_is_left_word_after_its_greeting() {
+    let machine = Callee::Machine { greeting: Duration::from_secs(4), beep: true };
+    let (target, id, report) = called_back(machine, IN_HOURS).await;
+    call_back_is(&target, &id, "word_left").await;
+    assert_eq!(report.count(|what| *what == Happened::StreamOpened), 0);
+    assert_eq!(report.count(|what| verb_of(what) == Some("Play")), 1, "{:?}", report.events);
+    check_course(&target, &report, "call-back-machine").await;
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_who_is_not_there_is_tried_again_later() {
+    let (target, id, report) = called_back(Callee::Busy, IN_HOURS).await;
+    assert_eq!(report.ended, Ended::Unanswered);
+    let state = call_back_is(&target, &id, "waiting").await;
+    let next = state["not_before_wall_ms"].as_u64().unwrap();
+    let asked = state["asked_wall_ms"].as_u64().unwrap();
+    assert!((29 * 60_000..32 * 60_000).contains(&(next - asked)), "after {} ms", next - asked);
+    let office = ApiClient::new(&target, &[Scope::CallsWrite]).unwrap();
+    let canceled = office.post(&format!("/api/call-backs/{id}/cancel"), &Value::Null).await.unwrap();
+    assert_eq!(canceled.status, 200, "{}", canceled.text());
+    call_back_is(&target, &id, "canceled").await;
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_called_on_the_sabbath_nor_twice_when_the_carrier_says_nothing() {
+    let calendar = || toml::from_str(HOURS).unwrap();
+    let resting = office().at("2026-11-21T12:00:00+02:00").configured(move |config| {
+        config.calendar = Some(calendar());
+        config.call_backs.from = Some(Pii::new("+972700000000".to_owned()));
+    });
+    let target = TestBox::start(resting).await.unwrap();
+    let id = ask_call_back(&target).await;
+    call_back_is(&target, &id, "waiting").await;
+    assert!(target.carrier.placed().is_empty());
+    target.stop().await.unwrap();
+
+    let options = office().at(IN_HOURS).configured(|config| {
+        config.call_backs.from = Some(Pii::new("+972700000000".to_owned()));
+    });
+    let target = TestBox::start(options).await.unwrap();
+    target.carrier.fail_next(RestCall::CreateCall, RestFault::Fails { status: 500, done: false }, 1);
+    let id = ask_call_back(&target).await;
+    let state = call_back_is(&target, &id, "uncertain").await;
+    assert_eq!(state["tries"], 1);
+    assert!(target.carrier.placed().is_empty(), "nothing is repeated blindly");
+    target.stop().await.unwrap();
+}
+
+const IN_HOURS: &str = "2026-11-22T12:00:00+02:00";
 
 fn verb_of(what: &Happened) -> Option<&str> {
     if let Happened::Verb(name) = what { Some(name) } else { None }

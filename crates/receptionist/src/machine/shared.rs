@@ -10,12 +10,12 @@ use serde_json::Value as Json;
 use units::Pii;
 
 use super::{MAX_CHANGES, Next, OFFERED_DIGITS, PHONE_DIGITS, Receptionist, Reply, Stage, after_the_end};
+use crate::Heard;
 use crate::facts;
 use crate::form::{Field, FieldKind};
 use crate::hearing;
 use crate::number::{self, PhoneNumber};
 use crate::record::{FieldRecord, Outcome, Source, Value};
-use crate::{Greeting, Heard};
 
 /// The longest text a field holds, in characters.
 pub(crate) const MAX_TEXT: usize = 500;
@@ -62,9 +62,7 @@ impl Receptionist {
                 self.follow_language(&hearing::words(text.reveal()), *language);
             }
             Heard::NotHeard { .. } => self.state.turns = self.state.turns.saturating_add(1),
-            Heard::Greet { greeting: Greeting::Speak | Greeting::AlreadyHeard | Greeting::Returned }
-            | Heard::CallerSilent { .. }
-            | Heard::OutOfTime => {}
+            Heard::Greet { .. } | Heard::CallerSilent { .. } | Heard::OutOfTime => {}
         }
     }
 
