@@ -110,10 +110,10 @@ async fn unblock(State(parts): State<Arc<Parts>>, Path(number): Path<String>) ->
 }
 
 fn e164(text: &str) -> Result<String, Problem> {
-    match Address::of(text) {
-        Address::Phone(number) => Ok(number),
-        _ => Err(Problem::bad_field("number", "expected a number in E.164, '+' and 3 to 15 digits")),
-    }
+    let Address::Phone(number) = Address::of(text) else {
+        return Err(Problem::bad_field("number", "expected a number in E.164, '+' and 3 to 15 digits"));
+    };
+    Ok(number)
 }
 
 fn view(number: String, row: BlockedRow) -> BlockedView {

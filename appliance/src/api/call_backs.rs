@@ -174,10 +174,8 @@ async fn cancel(State(parts): State<Arc<Parts>>, Path(id): Path<String>) -> Answ
 
 fn view(id: String, row: &CallBackRow) -> Option<CallBackView> {
     let progress = call_backs::progress(row)?;
-    let not_before_wall_ms = match progress.state {
-        Stands::Waiting { not_before_ms } => Some(not_before_ms),
-        _ => None,
-    };
+    let not_before_wall_ms =
+        if let Stands::Waiting { not_before_ms } = progress.state { Some(not_before_ms) } else { None };
     Some(CallBackView {
         id,
         number: row.number.reveal().clone(),
