@@ -286,7 +286,7 @@ async fn ask_call_back(target: &TestBox) -> String {
     let office = ApiClient::new(target, &[Scope::CallsWrite]).unwrap();
     let mut ids = Vec::new();
     for _ in 0..2 {
-        let key = [("idempotency-key", "the same")];
+        let key = [("idempotency-key", "the-same")];
         let asked = office.send(Method::POST, "/api/call-backs", &key, &json!({ "number": CUSTOMER })).await.unwrap();
         assert_eq!(asked.status, 201, "{}", asked.text());
         ids.push(asked.json()["id"].as_str().unwrap().to_owned());
