@@ -15,7 +15,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::carrier::Change;
 use conversation::{Call, Input, Mark, Output};
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use routing::{Event, Way};

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use e2e::{BoxOptions, TestBox, wait_until};
+use e2e::{BoxOptions, PhraseBook, TestBox, wait_until};
 use store::CallOutcome;
 use testcall::{CallReport, CallScript, Ended, Faults, Happened, Pace, RestCall, RestFault, Step};
 use units::{CallId, Language};
 
+const MESSAGE: &str = "please call me back";
+
 /// A box that waits for a stream only a moment, and a line twenty times as fast as a real one.
 fn impatient() -> BoxOptions {
-    BoxOptions::default().pace(Pace::Times(20)).configured(|config| {
+    BoxOptions::understanding(&PhraseBook::new(&[MESSAGE])).pace(Pace::Times(20)).configured(|config| {
         config.carrier.stream_start = Duration::from_millis(200);
     })
 }
@@ -17,7 +19,7 @@ fn impatient() -> BoxOptions {
 /// A caller whose stream comes after a minute, and who then leaves a message.
 fn stranded() -> CallScript {
     let faults = Faults { late_stream: Some(Duration::from_mins(1)), ..Faults::default() };
-    let message = [Step::say("please call me back", Language::English), Step::Hangup {}];
+    let message = [Step::say(MESSAGE, Language::English), Step::Hangup {}];
     CallScript::default().with_voicemail(message).with_faults(faults)
 }
 
@@ -87,7 +89,7 @@ async fn a_message_that_is_late_at_a_carrier_with_faults_is_fetched_in_the_end()
     target.carrier.fail_next(RestCall::FetchRecording, RestFault::Fails { status: 503, done: false }, 1);
     target.carrier.fail_next(RestCall::FetchRecording, RestFault::CutAfter, 1);
     let faults = Faults { refuse_stream: true, ..Faults::default() };
-    let message = [Step::say("please call me back", Language::English), Step::Hangup {}];
+    let message = [Step::say(MESSAGE, Language::English), Step::Hangup {}];
     let report = target.call(&CallScript::default().with_voicemail(message).with_faults(faults)).await.unwrap();
     assert!(was_recorded(&report), "{report:?}");
     let row = wait_until("the message", async || {
