@@ -78,7 +78,7 @@ async fn no_number_and_no_word_of_a_caller_is_ever_logged() {
     let secrets = call_under_clouds(&book, &short).await;
 
     let text = String::from_utf8_lossy(&log.0.lock().unwrap()).to_lowercase();
-    assert!(text.contains("call ended") && text.contains("message fetched"), "the log is the real one: {text}");
+    assert!(text.contains("call ended") && text.contains("message written down"), "the log is the real one: {text}");
     let service_account: serde_json::Value = serde_json::from_str(&secrets.google_service_account).unwrap();
     let private_key = service_account["private_key"].as_str().unwrap().lines().nth(1).unwrap().to_lowercase();
     assert!(!text.contains(&private_key), "the service account's key was logged");
