@@ -392,6 +392,7 @@ fn open_archive(config: &Config, clock: Clock, health: &Arc<Health>) -> (Archive
             health.set(Part::Recordings, PartState::Ok);
             let events = Events::new(store.report().run, clock, config.sync.is_on());
             tell_of_before(&store, &events);
+            voicemail::keep_recovered(&store, &recordings, &events);
             (Archive::new(store, recordings, opened_as, Arc::clone(health)), events)
         }
         Err(error) => {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use store::{Batch, CommitError, FinishedRecording, RecordingError, RecordingName, Recordings, Store};
+use store::{
+    Batch, CommitError, FinishedRecording, RecordingError, RecordingFormat, RecordingName, RecordingWriter, Recordings,
+    Store,
+};
 use tokio::sync::oneshot;
 
 use crate::health::{Health, Part, PartState};
@@ -82,16 +85,37 @@ impl Archive {
         wav: Arc<Vec<u8>>,
     ) -> Option<Result<FinishedRecording, RecordingError>> {
         let imported = self.blocking(move |archive| {
-            let imported = archive.recordings().map(|recordings| recordings.import(name, &wav));
-            match &imported {
-                Some(Ok(_)) => archive.health.set(Part::Recordings, PartState::Ok),
-                // That it is there says nothing of the disk.
-                Some(Err(RecordingError::Exists { .. })) | None => {}
-                Some(Err(error)) => archive.health.set(Part::Recordings, unwritten(error)),
-            }
-            imported
+            archive.noted(archive.recordings().map(|recordings| recordings.import(name, &wav)))
         });
         imported.await.flatten()
+    }
+
+    /// Starts a recording. How it went is seen in `/readyz`, as with [`Archive::import`]. `None` when recordings cannot be
+    /// kept at all.
+    ///
+    /// # Cancellation safety
+    ///
+    /// Dropped half way, an empty recording may be left, which is removed at the next start.
+    pub async fn create(
+        &self,
+        name: RecordingName,
+        format: RecordingFormat,
+    ) -> Option<Result<RecordingWriter, RecordingError>> {
+        let created = self.blocking(move |archive| {
+            archive.noted(archive.recordings().map(|recordings| recordings.create(name, format)))
+        });
+        created.await.flatten()
+    }
+
+    /// Notes in `/readyz` how writing a recording went.
+    fn noted<T>(&self, written: Option<Result<T, RecordingError>>) -> Option<Result<T, RecordingError>> {
+        match &written {
+            Some(Ok(_)) => self.health.set(Part::Recordings, PartState::Ok),
+            // That it is there says nothing of the disk.
+            Some(Err(RecordingError::Exists { .. })) | None => {}
+            Some(Err(error)) => self.health.set(Part::Recordings, unwritten(error)),
+        }
+        written
     }
 
     /// Runs `work` with the archive on a thread that may wait for the disk.

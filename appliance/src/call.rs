@@ -7,6 +7,7 @@ mod book;
 mod brain;
 pub(crate) mod ear;
 mod log;
+mod message;
 mod mouth;
 mod requests;
 mod utterances;
@@ -17,10 +18,10 @@ use std::time::Duration;
 
 use conversation::{Call, Input, Mark, Output};
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
-use routing::{Event, Way};
+use routing::{Ending, Event, Way};
 use store::{Batch, CallOutcome, SpendingRow, Spendings};
 use telephony::StreamId;
-use telephony::stream::{IgnoreReason, InboundFrame, OutboundFrame, StreamGuard, Verdict, write_media};
+use telephony::stream::{IgnoreReason, InboundFrame, Media, OutboundFrame, StreamGuard, Verdict, write_media};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::DropGuard;
@@ -102,6 +103,16 @@ struct Line {
     frame: String,
     payload: Vec<u8>,
     over: bool,
+    /// How the call goes on behind a message that was taken here.
+    after_message: Option<Ending>,
+}
+
+/// What a message of the carrier comes to.
+enum Judged<'t> {
+    Frame(InboundFrame<'t>),
+    Nothing,
+    /// The stream is not to be listened to any longer.
+    Close,
 }
 
 /// Serves one call from its `start` frame to its end. Never fails: what goes wrong ends the call and is kept.
@@ -150,6 +161,9 @@ where
     }
     line.give_up_requests();
     line.take_last_costs(&mut from_engines).await;
+    if line.can_take_message() {
+        line.take_message(&mut frames, &mut carrier).await;
+    }
     // The carrier is let go before the disk is waited for.
     line.let_go().await;
     // The carrier closes its end by itself when it is gone already.
@@ -187,6 +201,7 @@ impl Line {
             frame: String::new(),
             payload: Vec::new(),
             over: false,
+            after_message: None,
             parts,
             caller,
             stream,
@@ -295,6 +310,18 @@ impl Line {
 
     /// Takes a message of the carrier.
     fn frame(&mut self, text: &str) {
+        match self.judge(text) {
+            Judged::Frame(frame) => self.accepted(frame),
+            Judged::Nothing => {}
+            Judged::Close => {
+                self.input(Input::StreamStopped);
+                self.over = true;
+            }
+        }
+    }
+
+    /// Returns what a message of the carrier comes to, and counts what is ignored.
+    fn judge<'t>(&mut self, text: &'t str) -> Judged<'t> {
         let since_start = self.started.elapsed();
         let parsed = InboundFrame::parse(text);
         let verdict = match &parsed {
@@ -302,35 +329,43 @@ impl Line {
             Err(error) => self.guard.check_malformed(since_start, error),
         };
         match (verdict, parsed) {
-            (Verdict::Accept, Ok(frame)) => self.accepted(frame),
+            (Verdict::Accept, Ok(frame)) => return Judged::Frame(frame),
             (Verdict::Accept | Verdict::Ignore(_), Err(_)) => self.count_ignored("malformed"),
             (Verdict::Ignore(reason), Ok(_)) => self.count_ignored(ignored_word(reason)),
             (Verdict::Close(reason), _) => {
                 tracing::warn!(call_id = %self.caller.call, ?reason, "media stream closed");
                 self.count_ignored("closed");
-                self.input(Input::StreamStopped);
-                self.over = true;
+                return Judged::Close;
             }
         }
+        Judged::Nothing
+    }
+
+    /// Listens to a piece of the caller's audio. Returns `false` for one that is none.
+    fn hear(&mut self, media: &Media<'_>) -> bool {
+        let mut payload = std::mem::take(&mut self.payload);
+        let is_audio = media.decode(&mut payload).is_ok();
+        if is_audio {
+            self.log.audio(self.now(), &payload);
+            self.ear.listen(media.timestamp_ms, &payload);
+        } else {
+            self.count_ignored("malformed");
+        }
+        self.payload = payload;
+        is_audio
     }
 
     fn accepted(&mut self, frame: InboundFrame<'_>) {
         match frame {
             InboundFrame::Media(media) => {
-                let mut payload = std::mem::take(&mut self.payload);
-                if media.decode(&mut payload).is_ok() {
-                    self.log.audio(self.now(), &payload);
-                    self.ear.listen(media.timestamp_ms, &payload);
+                if self.hear(&media) {
                     while let Some(event) = self.ear.poll_event() {
                         self.input(match event {
                             Perceived::SpeechStarted { at, detected } => Input::SpeechStarted { at, detected },
                             Perceived::SpeechEnded { at, detected } => Input::SpeechEnded { at, detected },
                         });
                     }
-                } else {
-                    self.count_ignored("malformed");
                 }
-                self.payload = payload;
             }
             InboundFrame::Dtmf(dtmf) => match conversation::Digit::new(dtmf.digit.label()) {
                 Some(digit) => self.input(Input::Dtmf { digit }),
@@ -399,7 +434,7 @@ impl Line {
         let (call, language) = (self.caller.call.clone(), self.book.language());
         let (next_turn, cost_micros) = (self.book.next_turn(), self.book.cost(self.cost_micros));
         let so_far = SoFar { form: self.brain.record(), next_turn, cost_micros, language };
-        let event = Event::StreamEnded { ending: self.book.ending() };
+        let event = Event::StreamEnded { ending: self.after_message.unwrap_or_else(|| self.book.ending()) };
         let way = self.parts.switchboard.end(self.parts.clock.now(), &call, event, Some(so_far));
         let (Way::Complete, Some(carrier)) = (way, &self.parts.carrier) else { return };
         match timeout(COMPLETE_PATIENCE, carrier.complete(&call)).await {

@@ -32,6 +32,8 @@ pub enum Clip {
     Greeting,
     /// Asks for a message, when the receptionist cannot go on.
     Fallback,
+    /// Asks a caller to speak who knows already that a message can be left.
+    Tone,
     /// Thanks for the message.
     Thanks,
     /// Tells an answering machine that the office called back.
@@ -42,13 +44,15 @@ pub enum Clip {
 
 impl Clip {
     /// Every clip.
-    pub const ALL: [Self; 5] = [Self::Greeting, Self::Fallback, Self::Thanks, Self::CalledBack, Self::Consent];
+    pub const ALL: [Self; 6] =
+        [Self::Greeting, Self::Fallback, Self::Tone, Self::Thanks, Self::CalledBack, Self::Consent];
 
     /// Returns the clip's file name in `language`, with `extension`.
     pub fn file_name(self, language: Language, extension: &str) -> String {
         let name = match self {
             Self::Greeting => "greeting",
             Self::Fallback => "fallback",
+            Self::Tone => "tone",
             Self::Thanks => "thanks",
             Self::CalledBack => "called_back",
             Self::Consent => "consent",
@@ -65,6 +69,8 @@ impl Clip {
             (Self::Fallback, Language::English) => {
                 "We cannot take your call right now. Please leave a message after the tone, and we will call you back."
             }
+            (Self::Tone, Language::Hebrew) => "אפשר לדבר אחרי הצליל.",
+            (Self::Tone, Language::English) => "Please speak after the tone.",
             (Self::Thanks, Language::Hebrew) => "תודה, ההודעה נשמרה. להתראות.",
             (Self::Thanks, Language::English) => "Thank you, your message was kept. Goodbye.",
             (Self::CalledBack, Language::Hebrew) => "שלום, חזרנו אליכם מ{office}. אפשר להתקשר אלינו בכל עת. להתראות.",

@@ -78,6 +78,15 @@ impl Greetings {
         self.missing.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Returns a clip's samples, one channel at 8 kHz; `None` when it could not be rendered. Blocks.
+    pub fn samples(&self, clip: Clip, language: Language) -> Option<Vec<i16>> {
+        if self.missing().contains(&(clip, language)) {
+            return None;
+        }
+        let bytes = fs::read(self.folder.join(clip.file_name(language, "wav"))).ok()?;
+        crate::sound::mono_8khz(&Wav::parse(&bytes).ok()?).ok()
+    }
+
     /// Returns how long the carrier plays before it opens the stream.
     pub fn duration(&self, language: Language, mode: GreetingMode) -> Duration {
         match mode {
@@ -185,7 +194,7 @@ fn text_of(form: &Form, clip: Clip, language: Language) -> String {
         Clip::Greeting if form.speaks(language) => form.with_office(&form.greeting, language),
         Clip::CalledBack if form.speaks(language) => clip.text(language).replace("{office}", form.office.get(language)),
         Clip::CalledBack => clip.text(language).replace("{office}", ""),
-        Clip::Greeting | Clip::Fallback | Clip::Thanks | Clip::Consent => clip.text(language).to_owned(),
+        Clip::Greeting | Clip::Fallback | Clip::Tone | Clip::Thanks | Clip::Consent => clip.text(language).to_owned(),
     }
 }
 

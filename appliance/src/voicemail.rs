@@ -4,6 +4,7 @@
 //! deleted at the carrier where the owner wants that. What is left to do stands in the store, so that a message that was
 //! acknowledged is looked after following a restart too.
 
+mod recovered;
 mod told;
 mod work;
 
@@ -15,6 +16,7 @@ use store::{Order, Query, VoicemailKey, Voicemails};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+pub use self::recovered::keep_recovered;
 pub use self::told::{handle_recording, recording_status};
 use self::work::Left;
 use crate::app::Parts;

@@ -135,6 +135,13 @@ impl BoxOptions {
         self
     }
 
+    /// Lets callers speak in this voice.
+    #[must_use]
+    pub fn speaking(mut self, book: PhraseBook) -> Self {
+        self.voice = Arc::new(book);
+        self
+    }
+
     /// Starts on the state that another box left.
     #[must_use]
     pub fn on(mut self, folder: TempDir) -> Self {

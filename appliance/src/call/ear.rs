@@ -53,6 +53,8 @@ pub(crate) struct Ear {
     heard: SampleCount,
     events: VecDeque<Event>,
     speech_started: Option<SampleCount>,
+    /// Where the speech began that goes on.
+    speaking: Option<SampleCount>,
     // Reused from frame to frame.
     linear: Vec<i16>,
     placed: Vec<i16>,
@@ -76,6 +78,7 @@ impl Ear {
             heard: SampleCount::ZERO,
             events: VecDeque::new(),
             speech_started: None,
+            speaking: None,
             linear: Vec::new(),
             placed: Vec::new(),
             wide: Vec::new(),
@@ -97,6 +100,22 @@ impl Ear {
     /// Returns the next event.
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// Returns what the latest piece added to the track: with silence before it where something was lost, and without
+    /// what was heard already.
+    pub(crate) fn placed(&self) -> &[i16] {
+        &self.placed
+    }
+
+    /// Returns how long the track is.
+    pub(crate) const fn heard(&self) -> SampleCount {
+        self.heard
+    }
+
+    /// Returns where the speech began that goes on.
+    pub(crate) const fn speaking(&self) -> Option<SampleCount> {
+        self.speaking
     }
 
     /// Returns how much audio came since the caller's last speech began.
@@ -160,8 +179,12 @@ impl Ear {
         self.window.drain(..whole);
         while let Some(event) = self.segmenter.poll_event() {
             let event = telephone(event);
-            if let Event::SpeechStarted { at, .. } = event {
-                self.speech_started = Some(at);
+            match event {
+                Event::SpeechStarted { at, .. } => {
+                    self.speech_started = Some(at);
+                    self.speaking = Some(at);
+                }
+                Event::SpeechEnded { .. } => self.speaking = None,
             }
             self.events.push_back(event);
         }

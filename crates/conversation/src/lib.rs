@@ -31,6 +31,7 @@ pub mod config;
 mod dialog;
 mod dtmf;
 mod input;
+pub mod message;
 mod output;
 mod playback;
 mod timer;

@@ -23,4 +23,5 @@ mod routes;
 mod streams;
 mod sync;
 mod voicemail;
+mod voicemail_device;
 mod webhooks;

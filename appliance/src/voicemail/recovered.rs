@@ -1,0 +1,129 @@
+//! Messages whose recording is there and whose record is not: the program ended in between.
+//!
+//! The recording of a message that is being left survives as far as it was written, see [`store::Recordings::open`].
+
+use std::time::Duration;
+
+use store::{
+    Batch, CallRecord, Calls, FinishedRecording, RecordingKind, RecordingName, Recordings, Store, StoreError,
+    VoicemailKey, VoicemailPath, VoicemailRecord, Voicemails,
+};
+
+use crate::events::Events;
+
+/// A recording shorter than this says nothing.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Makes the records of messages that have none, and returns how many; to be called once, before the first call.
+///
+/// What cannot be looked at now is looked at at the next start.
+pub fn keep_recovered(store: &Store, recordings: &Recordings, events: &Events) -> usize {
+    let names = match recordings.list() {
+        Ok(names) => names,
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "recordings not looked through");
+            return 0;
+        }
+    };
+    let mut kept = 0_usize;
+    for (name, _) in names {
+        match keep_one(store, recordings, events, &name) {
+            Ok(true) => kept = kept.saturating_add(1),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(recording = %name, error = &*error, "a message of before is not on record yet");
+            }
+        }
+    }
+    if kept > 0 {
+        tracing::info!(kept, "messages of before were found and kept");
+    }
+    kept
+}
+
+fn keep_one(
+    store: &Store,
+    recordings: &Recordings,
+    events: &Events,
+    name: &RecordingName,
+) -> Result<bool, Box<dyn std::error::Error>> {
+    // Without a time it is of an earlier release, and so is its record.
+    let (RecordingKind::Voicemail, Some(received_wall_ms)) = (name.kind, name.received_wall_ms) else {
+        return Ok(false);
+    };
+    let key = VoicemailKey { received_wall_ms, call: name.call.clone() };
+    if store.get::<Voicemails>(&key).map_err(StoreError::from)?.is_some() {
+        return Ok(false);
+    }
+    let finished = recordings.inspect(name)?;
+    if finished.duration < SHORTEST {
+        recordings.remove(name)?;
+        return Ok(false);
+    }
+    let call = store.get::<Calls>(&name.call).map_err(StoreError::from)?;
+    let record = record_of(key, finished, call);
+    let mut batch = Batch::new();
+    batch.put::<Voicemails>(&record.key, &record)?;
+    events.voicemail_saved(&mut batch, &record);
+    store.commit(batch)?;
+    Ok(true)
+}
+
+fn record_of(key: VoicemailKey, finished: FinishedRecording, call: Option<CallRecord>) -> VoicemailRecord {
+    let language = call.as_ref().map(|call| call.language);
+    let caller = call.map(|call| call.from).unwrap_or_default();
+    VoicemailRecord {
+        recording: Some(finished.name),
+        digest: Some(finished.digest),
+        duration_ms: u64::try_from(finished.duration.as_millis()).unwrap_or(u64::MAX),
+        language,
+        ..VoicemailRecord::received(key, caller, VoicemailPath::Device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::{Batch, CallRecord, RecordingFormat, RecordingName, Recordings, Store, StoreConfig, VoicemailKey};
+    use units::Pii;
+
+    use super::keep_recovered;
+    use crate::clock::Clock;
+    use crate::events::Events;
+
+    #[test]
+    fn a_message_that_a_crash_cut_short_becomes_a_record_once_with_who_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&StoreConfig::new(folder.path())).unwrap();
+        let call = "CA1".parse().unwrap();
+        let mut batch = Batch::new();
+        batch.put_call(&CallRecord::started(call, Pii::new("0541".to_owned()), Pii::default(), 5)).unwrap();
+        store.commit(batch).unwrap();
+        let (recordings, _) = Recordings::open(folder.path(), 0).unwrap();
+        for (call, samples) in [("CA1", 16_000), ("CA2", 16_000), ("CA3", 7_999)] {
+            let mut writer = recordings.create(message(call), RecordingFormat::PHONE).unwrap();
+            writer.write(&vec![5; samples]).unwrap();
+        }
+        let mut whole = recordings.create(RecordingName::call("CA4".parse().unwrap()), RecordingFormat::PHONE).unwrap();
+        whole.write(&vec![5; 16_000]).unwrap();
+        let old = RecordingName::voicemail("CA5".parse().unwrap());
+        recordings.import(old, &vec![0; 16_044]).unwrap();
+        drop(whole);
+
+        let (recordings, recovered) = Recordings::open(folder.path(), 0).unwrap();
+        assert_eq!(recovered.finished.len(), 4);
+        let events = Events::new(1, Clock::start(), true);
+        assert_eq!(keep_recovered(&store, &recordings, &events), 2);
+        assert_eq!(keep_recovered(&store, &recordings, &events), 0, "each is found once");
+        let kept = store.recent_voicemails(None, 10).unwrap();
+        let known: Vec<_> = kept.iter().map(|row| (row.key.call.as_str(), row.caller.reveal().as_str())).collect();
+        assert_eq!(known, [("CA2", ""), ("CA1", "0541")]);
+        assert!(kept.iter().all(|row| row.duration_ms == 2_000 && row.digest.is_some()));
+        assert!(!recordings.path(&message("CA3")).exists(), "a breath is no message");
+        assert_eq!(store.outbox_heads().len(), 1);
+    }
+
+    fn message(call: &str) -> RecordingName {
+        let key = VoicemailKey { received_wall_ms: 1_700_000_000_000, call: call.parse().unwrap() };
+        RecordingName::of_message(&key)
+    }
+}
