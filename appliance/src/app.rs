@@ -136,6 +136,7 @@ impl Parts {
             transfer: &self.config.transfer,
             missing: self.greetings.missing(),
             voicemail: &self.config.voicemail,
+            recording: self.config.recording,
         }
     }
 
@@ -342,7 +343,7 @@ fn policy(config: &Config) -> Policy {
         can_transfer: config.office.transfer_number.is_some(),
         is_announced: config.transfer.announce,
         otherwise: config.transfer.otherwise,
-        consent: Consent::None,
+        consent: if config.recording.calls { config.recording.consent } else { Consent::None },
         blocked: config.callers.blocked,
         hurried: config.callers.hurried,
     }

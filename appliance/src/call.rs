@@ -5,11 +5,14 @@
 
 mod book;
 mod brain;
+mod duplex;
 pub(crate) mod ear;
 mod log;
 mod message;
 mod mouth;
+mod recording;
 mod requests;
+mod tape;
 mod utterances;
 
 use std::collections::VecDeque;
@@ -33,6 +36,7 @@ use self::brain::Brain;
 use self::ear::{Ear, Event as Perceived};
 use self::log::CallLog;
 use self::mouth::{Mouth, Piece};
+use self::recording::CallTape;
 use self::utterances::{Utterance, Utterances};
 use crate::app::Parts;
 use crate::metrics::ReasonLabel;
@@ -105,6 +109,7 @@ struct Line {
     over: bool,
     /// How the call goes on behind a message that was taken here.
     after_message: Option<Ending>,
+    recording: Option<CallTape>,
 }
 
 /// What a message of the carrier comes to.
@@ -127,6 +132,7 @@ where
 {
     let (results, mut from_engines) = mpsc::channel(RESULTS);
     let mut line = Line::new(parts, admitted, results);
+    line.begin_recording().await;
     let greeting = line.brain.greeting_mode(line.parts.config.greeting.mode);
     line.input(Input::StreamStarted { greeting });
     let mut heard_from_carrier = Instant::now();
@@ -202,6 +208,7 @@ impl Line {
             payload: Vec::new(),
             over: false,
             after_message: None,
+            recording: None,
             parts,
             caller,
             stream,
@@ -271,6 +278,7 @@ impl Line {
             Output::Clear { generation: _ } => {
                 self.mouth.clear();
                 self.note_clear();
+                self.note_cleared();
                 let clear = OutboundFrame::Clear { stream_id: self.stream.clone() }.encode();
                 return send(carrier, clear).await;
             }
@@ -293,6 +301,7 @@ impl Line {
             let mut text = std::mem::take(&mut self.frame);
             match piece {
                 Piece::Audio(mulaw) => {
+                    self.note_said(&mulaw);
                     text.clear();
                     write_media(&mut text, &self.stream, &mulaw);
                 }
@@ -348,6 +357,7 @@ impl Line {
         if is_audio {
             self.log.audio(self.now(), &payload);
             self.ear.listen(media.timestamp_ms, &payload);
+            self.record_both();
         } else {
             self.count_ignored("malformed");
         }
@@ -448,6 +458,7 @@ impl Line {
 
     /// Keeps what is known of the call.
     async fn finish(&mut self) {
+        self.end_recording().await;
         let call = self.caller.call.clone();
         let lasted = self.started.elapsed();
         let outcome = self.book.outcome();

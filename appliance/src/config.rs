@@ -8,6 +8,7 @@ mod carrier;
 pub mod cloud;
 mod crm;
 mod load;
+mod recording;
 mod secret;
 mod sync;
 mod voicemail;
@@ -28,6 +29,7 @@ pub use self::calls::{CallBacks, Callers, Transfer};
 pub use self::cloud::{Brain, Credential, Dollars, EngineName, Google, OpenAi, Prices, Weather};
 pub use self::crm::{Crm, Receiver};
 pub use self::load::{ConfigError, Environment};
+pub use self::recording::Recording;
 pub use self::secret::Secret;
 pub use self::sync::Sync;
 pub use self::voicemail::Voicemail;
@@ -73,6 +75,9 @@ pub struct Config {
     /// Messages callers leave.
     #[serde(default)]
     pub voicemail: Voicemail,
+    /// Recordings of whole calls.
+    #[serde(default)]
+    pub recording: Recording,
     /// Where everything is kept.
     #[serde(default)]
     pub store: Store,

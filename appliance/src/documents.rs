@@ -1,5 +1,7 @@
 //! What the carrier is told to do: the few documents the box answers with. Pure.
 
+use std::time::Duration;
+
 use conversation::GreetingMode;
 use telephony::PublicUrl;
 use telephony::markup::{
@@ -9,7 +11,8 @@ use telephony::markup::{
 use telephony::one_time::StreamToken;
 use units::{CallId, Language, Pii};
 
-use crate::config::{Transfer, Voicemail};
+use crate::config::{Recording, Transfer, Voicemail};
+use crate::greetings::Greetings;
 
 /// How long a person has for the key that takes a call, in seconds.
 const KEY_PATIENCE_S: u32 = 8;
@@ -40,12 +43,14 @@ pub enum Clip {
     CalledBack,
     /// Tells that the call is recorded, and asks for a key.
     Consent,
+    /// Tells that the call is recorded.
+    Recorded,
 }
 
 impl Clip {
     /// Every clip.
-    pub const ALL: [Self; 6] =
-        [Self::Greeting, Self::Fallback, Self::Tone, Self::Thanks, Self::CalledBack, Self::Consent];
+    pub const ALL: [Self; 7] =
+        [Self::Greeting, Self::Fallback, Self::Tone, Self::Thanks, Self::CalledBack, Self::Consent, Self::Recorded];
 
     /// Returns the clip's file name in `language`, with `extension`.
     pub fn file_name(self, language: Language, extension: &str) -> String {
@@ -56,6 +61,7 @@ impl Clip {
             Self::Thanks => "thanks",
             Self::CalledBack => "called_back",
             Self::Consent => "consent",
+            Self::Recorded => "recorded",
         };
         format!("{name}_{language}.{extension}")
     }
@@ -81,6 +87,8 @@ impl Clip {
             (Self::Consent, Language::English) => {
                 "May this call be recorded? If you agree, press 1. Otherwise, please hold the line."
             }
+            (Self::Recorded, Language::Hebrew) => "השיחה מוקלטת.",
+            (Self::Recorded, Language::English) => "This call is recorded.",
         }
     }
 }
@@ -105,6 +113,8 @@ pub struct Documents<'a> {
     pub missing: Vec<(Clip, Language)>,
     /// How messages are recorded.
     pub voicemail: &'a Voicemail,
+    /// Whether calls are, and callers told.
+    pub recording: Recording,
 }
 
 impl Documents<'_> {
@@ -127,10 +137,18 @@ impl Documents<'_> {
             stream,
         };
         let mut document = Response::new();
+        if self.recording.is_announced() {
+            document = document.then(self.clip(Clip::Recorded, language));
+        }
         if mode == GreetingMode::Play {
             document = document.then(self.clip(Clip::Greeting, language));
         }
         self.append_voicemail(document.then(connect), language)
+    }
+
+    /// Returns how long the carrier tells of a recording before it goes on.
+    pub fn announcement(&self, greetings: &Greetings, language: Language) -> Duration {
+        if self.recording.is_announced() { greetings.length(Clip::Recorded, language) } else { Duration::ZERO }
     }
 
     /// Returns the document that asks for a message.
@@ -259,7 +277,7 @@ mod tests {
     use units::Language;
 
     use super::{Announced, Clip, Documents};
-    use crate::config::{Transfer, Voicemail};
+    use crate::config::{Recording, Transfer, Voicemail};
 
     #[test]
     fn a_call_is_greeted_connected_and_falls_into_voicemail() {
@@ -267,8 +285,9 @@ mod tests {
         let call: units::CallId = "CA1".parse().unwrap();
         let mut tokens = TokenTable::new(TokenConfig::default());
         let token = tokens.issue(std::time::Duration::ZERO, call.clone(), [7; TOKEN_RANDOM_BYTES]).unwrap();
-        let (transfer, voicemail) = (Transfer::default(), Voicemail::default());
-        let documents = Documents { base: &base, transfer: &transfer, missing: Vec::new(), voicemail: &voicemail };
+        let (transfer, voicemail, recording) = (Transfer::default(), Voicemail::default(), Recording::default());
+        let documents =
+            Documents { base: &base, transfer: &transfer, missing: Vec::new(), voicemail: &voicemail, recording };
         let document = documents.answer(GreetingMode::Play, &call, &token, Language::Hebrew);
         let [Verb::Play(greeting), Verb::Connect(connect), Verb::Play(fallback), Verb::Record(record), Verb::Hangup] =
             &document.verbs[..]
@@ -287,6 +306,12 @@ mod tests {
         assert_eq!((record.timeout_s, record.max_length_s), (Some(5), Some(180)));
         assert!(document.write().unwrap().starts_with("<?xml"));
 
+        let recording = Recording { calls: true, ..Recording::default() };
+        let told =
+            Documents { recording, ..documents.clone() }.answer(GreetingMode::Play, &call, &token, Language::Hebrew);
+        assert!(
+            matches!(&told.verbs[..2], [Verb::Play(first), Verb::Play(_)] if first.url.contains("recorded_he.wav"))
+        );
         let spoken = documents.answer(GreetingMode::Stream, &call, &token, Language::Hebrew);
         assert!(matches!(spoken.verbs[0], Verb::Connect(_)), "the stream speaks the greeting itself");
     }
@@ -296,8 +321,9 @@ mod tests {
         let base = "https://office.example.org".parse().unwrap();
         let number = "+97231234567".to_owned().into();
         let call: units::CallId = "CA1".parse().unwrap();
-        let (transfer, voicemail) = (Transfer::default(), Voicemail::default());
-        let documents = Documents { base: &base, transfer: &transfer, missing: Vec::new(), voicemail: &voicemail };
+        let (transfer, voicemail, recording) = (Transfer::default(), Voicemail::default(), Recording::default());
+        let documents =
+            Documents { base: &base, transfer: &transfer, missing: Vec::new(), voicemail: &voicemail, recording };
         for document in [
             documents.voicemail(Language::English),
             documents.thanks(Language::English),
@@ -314,8 +340,8 @@ mod tests {
     fn a_clip_that_could_not_be_rendered_is_spoken_by_the_carrier() {
         let base = "https://office.example.org".parse().unwrap();
         let missing = vec![(Clip::Fallback, Language::Hebrew)];
-        let (transfer, voicemail) = (Transfer::default(), Voicemail::default());
-        let documents = Documents { base: &base, transfer: &transfer, missing, voicemail: &voicemail };
+        let (transfer, voicemail, recording) = (Transfer::default(), Voicemail::default(), Recording::default());
+        let documents = Documents { base: &base, transfer: &transfer, missing, voicemail: &voicemail, recording };
         let hebrew = documents.voicemail(Language::Hebrew);
         assert!(matches!(&hebrew.verbs[0], Verb::Say(say) if say.language.as_deref() == Some("he-IL")), "{hebrew:?}");
         assert!(matches!(documents.voicemail(Language::English).verbs[0], Verb::Play(_)));

@@ -27,7 +27,7 @@ const MAX_OWN_BYTES: u64 = 5 * 60 * 48_000 * 4;
 #[derive(Debug)]
 pub struct Greetings {
     folder: PathBuf,
-    durations: RwLock<BTreeMap<Language, Duration>>,
+    durations: RwLock<BTreeMap<(Clip, Language), Duration>>,
     missing: RwLock<Vec<(Clip, Language)>>,
 }
 
@@ -91,11 +91,14 @@ impl Greetings {
     pub fn duration(&self, language: Language, mode: GreetingMode) -> Duration {
         match mode {
             GreetingMode::Stream => Duration::ZERO,
-            GreetingMode::Play => {
-                let durations = self.durations.read().unwrap_or_else(PoisonError::into_inner);
-                durations.get(&language).copied().unwrap_or_default()
-            }
+            GreetingMode::Play => self.length(Clip::Greeting, language),
         }
+    }
+
+    /// Returns how long a clip is; zero when it could not be rendered.
+    pub fn length(&self, clip: Clip, language: Language) -> Duration {
+        let durations = self.durations.read().unwrap_or_else(PoisonError::into_inner);
+        durations.get(&(clip, language)).copied().unwrap_or_default()
     }
 
     /// Renders whatever is missing or out of date, in every language of the form. Blocks.
@@ -138,10 +141,7 @@ impl Greetings {
             self.write(&file, &samples)?;
             stamp.write();
         }
-        if clip == Clip::Greeting {
-            self.note_duration(&file, language)?;
-        }
-        Ok(())
+        self.note_duration(&file, clip, language)
     }
 
     /// Writes a clip as WAV, and as MP3 where the system has an encoder.
@@ -161,12 +161,12 @@ impl Greetings {
         }
     }
 
-    fn note_duration(&self, file: &Path, language: Language) -> Result<(), GreetingError> {
+    fn note_duration(&self, file: &Path, clip: Clip, language: Language) -> Result<(), GreetingError> {
         let failed = |source| GreetingError::File { file: file.to_owned(), source };
         // 16-bit mono, as written above; the header's few bytes are a few milliseconds.
         let samples = fs::metadata(file).map_err(failed)?.len() / 2;
         let duration = SampleCount(samples).duration(SampleRate::HZ_8000);
-        self.durations.write().unwrap_or_else(PoisonError::into_inner).insert(language, duration);
+        self.durations.write().unwrap_or_else(PoisonError::into_inner).insert((clip, language), duration);
         Ok(())
     }
 }
@@ -194,7 +194,9 @@ fn text_of(form: &Form, clip: Clip, language: Language) -> String {
         Clip::Greeting if form.speaks(language) => form.with_office(&form.greeting, language),
         Clip::CalledBack if form.speaks(language) => clip.text(language).replace("{office}", form.office.get(language)),
         Clip::CalledBack => clip.text(language).replace("{office}", ""),
-        Clip::Greeting | Clip::Fallback | Clip::Tone | Clip::Thanks | Clip::Consent => clip.text(language).to_owned(),
+        Clip::Greeting | Clip::Fallback | Clip::Tone | Clip::Thanks | Clip::Consent | Clip::Recorded => {
+            clip.text(language).to_owned()
+        }
     }
 }
 

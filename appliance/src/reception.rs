@@ -17,6 +17,7 @@ use units::{CallId, Language, Pii};
 use crate::announcements;
 use crate::app::Parts;
 use crate::call_backs;
+use crate::config::Recording;
 use crate::documents::{self, Announced};
 use crate::metrics::ReasonLabel;
 use crate::switchboard::Caller;
@@ -259,12 +260,17 @@ fn document(parts: &Parts, caller: Caller, way: Way) -> Response {
 
 /// Opens a media stream for a caller.
 fn converse(parts: &Parts, caller: Caller, returned: bool) -> Response {
-    let documents = parts.documents();
+    let mut documents = parts.documents();
     let (call, language, now) = (caller.call.clone(), caller.language, parts.clock.now());
-    // Who comes back was greeted before, and who is called is greeted otherwise.
+    // Who comes back was greeted before, and told.
+    if returned {
+        documents.recording = Recording::default();
+    }
+    // Who is called is greeted otherwise.
     let mode = if returned || caller.called_back { GreetingMode::Stream } else { parts.config.greeting.mode };
     // The carrier opens the stream when it has played the greeting.
-    let greeting = parts.greetings.duration(language, mode);
+    let greeting =
+        parts.greetings.duration(language, mode).saturating_add(documents.announcement(&parts.greetings, language));
     let watchdog = StreamWatchdog::armed(now, greeting, parts.config.carrier.stream_start);
     match parts.switchboard.expect(now, caller, watchdog, rand::rng().random()) {
         Ok(token) => {

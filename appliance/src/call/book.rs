@@ -8,7 +8,8 @@ use receptionist::{Form, FormRecord};
 use routing::Ending;
 use store::Weather;
 use store::{
-    Batch, CallOutcome, CallRecord, EncodeError, FormKey, FormRow, Forms, TurnKey, TurnLatencies, TurnRow, Turns,
+    Batch, CallOutcome, CallRecord, EncodeError, FormKey, FormRow, Forms, RecordingName, TurnKey, TurnLatencies,
+    TurnRow, Turns,
 };
 use units::{Pii, TurnId};
 
@@ -191,6 +192,11 @@ impl Book {
         self.record.weather = self.weather.clone();
         self.record.cost_micros = self.cost(cost_micros);
         batch.put_call(&self.record)
+    }
+
+    /// Notes where the call's recording is.
+    pub(super) fn set_recording(&mut self, name: RecordingName) {
+        self.record.recording = Some(name);
     }
 
     /// Returns how the call goes on when the stream is over. A stream that ended before anything was decided may have

@@ -3,8 +3,6 @@
 //! [`conversation::message`] decides; here is played, recorded and kept. The stream, the caller's track and the detector of
 //! speech are those of the conversation.
 
-mod tape;
-
 use std::time::Duration;
 
 use conversation::message::{Clip, Message, MessageConfig, MessageInput, MessageNext, MessageOutput};
@@ -12,13 +10,15 @@ use conversation::{Digit, VoicemailReason};
 use futures_util::{Sink, Stream, StreamExt as _};
 use media::g711::Law;
 use routing::Ending;
-use store::{Batch, FinishedRecording, RecordingName, VoicemailKey, VoicemailPath, VoicemailRecord, Voicemails};
+use store::{
+    Batch, FinishedRecording, RecordingFormat, RecordingName, VoicemailKey, VoicemailPath, VoicemailRecord, Voicemails,
+};
 use telephony::stream::{InboundFrame, OutboundFrame, write_media};
 use tokio::time::{Instant, sleep_until, timeout};
 use units::{SampleCount, SampleRate};
 
-use self::tape::Tape;
 use super::ear::Event as Perceived;
+use super::tape::Tape;
 use super::{FRAME_PATIENCE, Judged, KEEP_PATIENCE, Line, Text, send};
 use crate::documents::Clip as Recorded;
 use crate::reception::address_text;
@@ -136,11 +136,13 @@ impl Line {
     async fn act_on_message<K: Sink<Text> + Unpin>(&mut self, desk: &mut Desk, output: MessageOutput, carrier: &mut K) {
         let input = match output {
             MessageOutput::Begin => {
-                desk.tape = Tape::begin(&self.parts, RecordingName::of_message(&desk.key)).await;
+                desk.tape =
+                    Tape::begin(&self.parts, RecordingName::of_message(&desk.key), RecordingFormat::PHONE).await;
                 Some(if desk.tape.is_some() { MessageInput::Begun } else { MessageInput::RecordFailed })
             }
             MessageOutput::Play { clip } => Some(self.play_clip(desk, clip, carrier).await),
             MessageOutput::Clear => {
+                self.note_cleared();
                 let clear = OutboundFrame::Clear { stream_id: self.stream.clone() }.encode();
                 (!send(carrier, clear).await).then_some(MessageInput::StreamStopped)
             }
@@ -180,6 +182,7 @@ impl Line {
                 None => return MessageInput::PlayFailed { clip },
             },
         };
+        self.note_said(mulaw);
         for piece in mulaw.chunks(PIECE) {
             let mut text = std::mem::take(&mut self.frame);
             text.clear();

@@ -1,6 +1,6 @@
-//! Messages whose recording is there and whose record is not: the program ended in between.
+//! Recordings that no record knows: the program ended in between.
 //!
-//! The recording of a message that is being left survives as far as it was written, see [`store::Recordings::open`].
+//! A message that is being left, and the recording of a call, survive as far as it was written, see [`store::Recordings::open`].
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::events::Events;
 /// A recording shorter than this says nothing.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// Makes the records of messages that have none, and returns how many; to be called once, before the first call.
+/// Makes the records of messages that have none, notes recordings of calls in theirs, and returns how many it were; to be called once, before the first call.
 ///
 /// What cannot be looked at now is looked at at the next start.
 pub fn keep_recovered(store: &Store, recordings: &Recordings, events: &Events) -> usize {
@@ -31,12 +31,12 @@ pub fn keep_recovered(store: &Store, recordings: &Recordings, events: &Events) -
             Ok(true) => kept = kept.saturating_add(1),
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!(recording = %name, error = &*error, "a message of before is not on record yet");
+                tracing::warn!(recording = %name, error = &*error, "a recording of before is not on record yet");
             }
         }
     }
     if kept > 0 {
-        tracing::info!(kept, "messages of before were found and kept");
+        tracing::info!(kept, "recordings of before were found and kept");
     }
     kept
 }
@@ -47,9 +47,11 @@ fn keep_one(
     events: &Events,
     name: &RecordingName,
 ) -> Result<bool, Box<dyn std::error::Error>> {
-    // Without a time it is of an earlier release, and so is its record.
-    let (RecordingKind::Voicemail, Some(received_wall_ms)) = (name.kind, name.received_wall_ms) else {
-        return Ok(false);
+    let received_wall_ms = match (name.kind, name.received_wall_ms) {
+        (RecordingKind::Voicemail, Some(received_wall_ms)) => received_wall_ms,
+        // Without a time it is of an earlier release, and so is its record.
+        (RecordingKind::Voicemail, None) => return Ok(false),
+        (RecordingKind::Call, _) => return keep_call(store, name),
     };
     let key = VoicemailKey { received_wall_ms, call: name.call.clone() };
     if store.get::<Voicemails>(&key).map_err(StoreError::from)?.is_some() {
@@ -69,6 +71,17 @@ fn keep_one(
     Ok(true)
 }
 
+/// Notes the recording of a call in its record, where there is one.
+fn keep_call(store: &Store, name: &RecordingName) -> Result<bool, Box<dyn std::error::Error>> {
+    let call = store.get::<Calls>(&name.call).map_err(StoreError::from)?;
+    let Some(mut call) = call.filter(|call| call.recording.is_none()) else { return Ok(false) };
+    call.recording = Some(name.clone());
+    let mut batch = Batch::new();
+    batch.put_call(&call)?;
+    store.commit(batch)?;
+    Ok(true)
+}
+
 fn record_of(key: VoicemailKey, finished: FinishedRecording, call: Option<CallRecord>) -> VoicemailRecord {
     let language = call.as_ref().map(|call| call.language);
     let caller = call.map(|call| call.from).unwrap_or_default();
@@ -83,7 +96,9 @@ fn record_of(key: VoicemailKey, finished: FinishedRecording, call: Option<CallRe
 
 #[cfg(test)]
 mod tests {
-    use store::{Batch, CallRecord, RecordingFormat, RecordingName, Recordings, Store, StoreConfig, VoicemailKey};
+    use store::{
+        Batch, CallRecord, Calls, RecordingFormat, RecordingName, Recordings, Store, StoreConfig, VoicemailKey,
+    };
     use units::Pii;
 
     use super::keep_recovered;
@@ -103,7 +118,8 @@ mod tests {
             let mut writer = recordings.create(message(call), RecordingFormat::PHONE).unwrap();
             writer.write(&vec![5; samples]).unwrap();
         }
-        let mut whole = recordings.create(RecordingName::call("CA4".parse().unwrap()), RecordingFormat::PHONE).unwrap();
+        let whole = RecordingName::call("CA1".parse().unwrap());
+        let mut whole = recordings.create(whole, RecordingFormat::PHONE_STEREO).unwrap();
         whole.write(&vec![5; 16_000]).unwrap();
         let old = RecordingName::voicemail("CA5".parse().unwrap());
         recordings.import(old, &vec![0; 16_044]).unwrap();
@@ -112,7 +128,9 @@ mod tests {
         let (recordings, recovered) = Recordings::open(folder.path(), 0).unwrap();
         assert_eq!(recovered.finished.len(), 4);
         let events = Events::new(1, Clock::start(), true);
-        assert_eq!(keep_recovered(&store, &recordings, &events), 2);
+        assert_eq!(keep_recovered(&store, &recordings, &events), 3);
+        let recorded = store.get::<Calls>(&"CA1".parse().unwrap()).unwrap().unwrap().recording;
+        assert_eq!(recorded.unwrap().to_string(), "call-CA1");
         assert_eq!(keep_recovered(&store, &recordings, &events), 0, "each is found once");
         let kept = store.recent_voicemails(None, 10).unwrap();
         let known: Vec<_> = kept.iter().map(|row| (row.key.call.as_str(), row.caller.reveal().as_str())).collect();

@@ -18,6 +18,7 @@ mod keeping;
 mod leads;
 mod pages;
 mod privacy;
+mod recordings;
 mod rest;
 mod routes;
 mod streams;

@@ -13,7 +13,8 @@ use units::{CallId, Language};
 use crate::calls::check_log;
 
 const MESSAGE: &str = "please call me back about the flat";
-const MUMBLE: &str = "mumble mumble";
+/// Long enough to be noticed as something that was not understood.
+const MUMBLE: &str = "mumble mumble mumble mumble mumble mumble";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_is_not_understood_leaves_a_message_that_the_box_records_itself() {

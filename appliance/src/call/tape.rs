@@ -1,4 +1,4 @@
-//! The file of a message that is being left, written on a thread of its own so that a slow disk holds up no call.
+//! A recording that grows with its call, written on a thread of its own so that a slow disk holds up no call.
 
 use std::sync::Arc;
 
@@ -24,28 +24,34 @@ pub(super) struct Tape {
     name: RecordingName,
     pieces: mpsc::Sender<Piece>,
     writing: JoinHandle<Taped>,
+    is_told: bool,
 }
 
 impl Tape {
     /// Begins a file. `None` where none can be written; why is told in the log and in `/readyz`.
-    pub(super) async fn begin(parts: &Arc<Parts>, name: RecordingName) -> Option<Self> {
-        let created = parts.archive.create(name.clone(), RecordingFormat::PHONE).await;
+    pub(super) async fn begin(parts: &Arc<Parts>, name: RecordingName, format: RecordingFormat) -> Option<Self> {
+        let created = parts.archive.create(name.clone(), format).await;
         let writer = match created {
             Some(Ok(writer)) => writer,
             Some(Err(error)) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "no message can be recorded here");
+                tracing::warn!(error = &error as &dyn std::error::Error, "nothing can be recorded here");
                 return None;
             }
             None => return None,
         };
         let (pieces, waiting) = mpsc::channel(PIECES);
         let writing = parts.tasks.spawn_blocking(move || write(writer, waiting));
-        Some(Self { name, pieces, writing })
+        Some(Self { name, pieces, writing, is_told: false })
     }
 
     /// Hands over what comes next. `false` when the file takes no more; what it has is whole.
     pub(super) fn write(&self, samples: &[i16]) -> bool {
         self.pieces.try_send(Piece::Samples(samples.to_vec())).is_ok()
+    }
+
+    /// Returns whether it was asked before, so that what is told once is told once.
+    pub(super) fn is_told(&mut self) -> bool {
+        std::mem::replace(&mut self.is_told, true)
     }
 
     /// Finishes the file. `None` when it would not survive a power cut.
@@ -54,7 +60,7 @@ impl Tape {
         match self.writing.await {
             Ok(Ok(finished)) => finished,
             Ok(Err(error)) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the message's recording is not whole");
+                tracing::warn!(error = &error as &dyn std::error::Error, "a recording is not whole");
                 None
             }
             Err(_panicked) => None,
@@ -79,11 +85,11 @@ fn write(mut writer: RecordingWriter, mut pieces: mpsc::Receiver<Piece>) -> Tape
         match piece {
             Piece::Samples(samples) => {
                 if let Err(error) = writer.write(&samples) {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "a message is cut short");
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a recording is cut short");
                     break;
                 }
                 if writer.is_cut_short() {
-                    tracing::warn!("a message is cut short: the disk is nearly full");
+                    tracing::warn!("a recording is cut short: the disk is nearly full, or it is very long");
                     break;
                 }
             }
