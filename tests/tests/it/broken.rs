@@ -114,7 +114,7 @@ async fn a_recognizer_that_fails_again_and_again_leads_to_voicemail() {
     let script = CallScript::of([&steps[..], &steps[..], &steps[..], &[Step::wait_end()]].concat());
     let report = target.call(&script).await.unwrap();
     // Who cannot hear can still play and record.
-    assert_eq!(report.ended, Ended::ByMarkup, "{report:?}");
+    assert_eq!(report.ended, Ended::ByRest, "{report:?}");
     let call: CallId = report.call_sid.parse().unwrap();
     assert_eq!(target.record(&call).unwrap().unwrap().outcome, CallOutcome::Voicemail);
     assert!(target.is_well().await.unwrap());

@@ -37,7 +37,7 @@ async fn in_clear_weather_the_cloud_thinks_and_speaks_and_fills_the_same_form() 
     let cloud = Cloud::start(config()).await.unwrap();
     let target = TestBox::start(listening_here(&cloud)).await.unwrap();
     let (record, report) = whole_call(&target).await;
-    assert_eq!(report.ended, Ended::ByMarkup, "{report:?}");
+    assert_eq!(report.ended, Ended::ByRest, "{report:?}");
     assert_eq!(record.outcome, CallOutcome::Completed);
     let decisions = decisions(&target, &record.call).await;
     assert_eq!(record.weather.reply.as_deref(), Some("openai"), "{decisions:?}");

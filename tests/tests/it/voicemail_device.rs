@@ -20,7 +20,7 @@ const MUMBLE: &str = "mumble mumble mumble mumble mumble mumble";
 async fn a_caller_who_is_not_understood_leaves_a_message_that_the_box_records_itself() {
     let target = TestBox::start(hard_of_hearing(|_| {})).await.unwrap();
     let report = target.call(&asked(&[Step::say(MESSAGE, Language::English), Step::wait_end()])).await.unwrap();
-    assert_eq!(report.ended, Ended::ByMarkup, "{report:?}");
+    assert_eq!(report.ended, Ended::ByRest, "{report:?}");
     check_recorded_here(&report);
     let message = written_down(&target, &report).await;
     assert_eq!(message.path, Some(VoicemailPath::Device));
@@ -42,7 +42,7 @@ async fn a_key_ends_the_message_and_a_caller_who_hangs_up_has_left_one() {
     let target = TestBox::start(hard_of_hearing(|config| config.voicemail.silence_seconds = 60)).await.unwrap();
     let keyed = asked(&[Step::say(MESSAGE, Language::English), dtmf("#"), Step::wait_end()]);
     let report = target.call(&keyed).await.unwrap();
-    assert_eq!(report.ended, Ended::ByMarkup, "{report:?}");
+    assert_eq!(report.ended, Ended::ByRest, "{report:?}");
     assert_eq!(written_down(&target, &report).await.transcript.unwrap().reveal(), MESSAGE);
 
     let report = target.call(&asked(&[Step::say(MESSAGE, Language::English), Step::Hangup {}])).await.unwrap();
@@ -56,7 +56,7 @@ async fn a_key_ends_the_message_and_a_caller_who_hangs_up_has_left_one() {
 async fn a_caller_who_says_nothing_leaves_no_message_and_no_file() {
     let target = TestBox::start(hard_of_hearing(|config| config.voicemail.silence_seconds = 1)).await.unwrap();
     let report = target.call(&asked(&[Step::wait_end()])).await.unwrap();
-    assert_eq!(report.ended, Ended::ByMarkup, "{report:?}");
+    assert_eq!(report.ended, Ended::ByRest, "{report:?}");
     check_recorded_here(&report);
     assert!(target.messages().unwrap().is_empty());
     assert_eq!(fs::read_dir(target.folder().join("store/recordings")).unwrap().count(), 0);
