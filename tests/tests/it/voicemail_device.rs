@@ -87,7 +87,9 @@ async fn an_owner_may_leave_all_messages_to_the_carrier() {
     let report = target.call(&script).await.unwrap();
     check_recorded_by_the_carrier(&report);
     let message = written_down(&target, &report).await;
-    assert_eq!(message.path, Some(VoicemailPath::CarrierAction));
+    // Action and callback come at about the same time; whichever is first makes the record.
+    let by_carrier = [VoicemailPath::CarrierAction, VoicemailPath::CarrierCallback].map(Some);
+    assert!(by_carrier.contains(&message.path), "{:?}", message.path);
     assert_eq!(message.transcript.unwrap().reveal(), MESSAGE);
     check_log(&target, &call_of(&report), "voicemail-carrier").await;
     assert_eq!(target.messages().unwrap().len(), 1, "the callback tells of the same recording");
