@@ -105,6 +105,7 @@ fn operations() -> Vec<Operation> {
     all.extend(voicemails::operations());
     all.extend(leads::operations());
     all.extend(deliveries::operations());
+    all.extend(crate::messages::api::operations());
     all
 }
 

@@ -36,6 +36,7 @@ use crate::greetings::Greetings;
 use crate::health::{Health, Part, PartState};
 use crate::leads::Leads;
 use crate::logging::LogTap;
+use crate::messages::{self, Messages};
 use crate::metrics::Metrics;
 use crate::server::connections::{self, Limits, Patience};
 use crate::server::{self, RateLimit};
@@ -102,6 +103,8 @@ pub struct Parts {
     pub archive: Archive,
     /// What the gateway is told.
     pub events: Events,
+    /// Text messages.
+    pub messages: Messages,
     /// Messages to fetch.
     pub voicemail: Mailbox,
     /// The HTTP API: who may use it.
@@ -215,6 +218,7 @@ impl App {
         let greetings = Greetings::new(config.store.path.join("tts"));
         let (mailbox, requests) = Mailbox::new();
         let (course_log, courses) = CourseLog::new();
+        let messages = Messages::new(&config, &health).context("cannot set up text messages")?;
         let calls = config.limits.calls.get();
         let parts = Parts {
             verifier: verifier(&config.carrier.auth_tokens)?,
@@ -234,6 +238,7 @@ impl App {
             shutdown: CancellationToken::new(),
             deploy_id: format!("{:x}", clock.wall_ms()),
             voicemail: mailbox,
+            messages,
             config,
             address,
             language,
@@ -276,6 +281,7 @@ impl App {
         workers.spawn(carrier::watch(Arc::clone(&parts)));
         workers.spawn(watchdog::run(Arc::clone(&parts)));
         workers.spawn(voicemail::run(Arc::clone(&parts), requests));
+        workers.spawn(messages::run(Arc::clone(&parts)));
         workers.spawn(retention::run(Arc::clone(&parts)));
         workers.spawn(call_backs::run(Arc::clone(&parts)));
         workers.spawn(leads::keep(Arc::clone(&parts)));

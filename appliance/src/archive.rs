@@ -62,14 +62,27 @@ impl Archive {
             Ok(()) => receiver.await.unwrap_or(Err(CommitError::Closed)),
             Err(error) => Err(error),
         };
+        self.note(opened, &result);
+        result
+    }
+
+    /// Does the same on a thread that may wait for the disk.
+    pub fn commit_here(&self, batch: Batch) -> Result<(), CommitError> {
+        let Some(opened) = &self.opened else { return Err(CommitError::Closed) };
+        let result = opened.store.commit(batch);
+        self.note(opened, &result);
+        result
+    }
+
+    /// Notes in `/readyz` how a commit went.
+    fn note(&self, opened: &Opened, result: &Result<(), CommitError>) {
         self.health.set(
             Part::Store,
-            match &result {
+            match result {
                 Ok(()) | Err(CommitError::Conflict) => opened.found.clone(),
                 Err(error) => PartState::degraded(format!("a record could not be written: {error}")),
             },
         );
-        result
     }
 
     /// Takes a whole WAV file as a recording; done when it would survive a power cut. How it went is seen in

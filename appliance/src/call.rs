@@ -4,7 +4,7 @@
 //! [`crate::voice`] and comes back over one bounded channel. The task ends when the core says so or the stream does.
 
 mod book;
-mod brain;
+pub(crate) mod brain;
 mod duplex;
 pub(crate) mod ear;
 mod log;
@@ -28,7 +28,7 @@ use telephony::stream::{IgnoreReason, InboundFrame, Media, OutboundFrame, Stream
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::DropGuard;
-use units::{CallTime, TurnId, UtteranceId};
+use units::{CallTime, Pii, TurnId, UtteranceId};
 use weather::CallWeather;
 
 use self::book::Book;
@@ -39,6 +39,7 @@ use self::mouth::{Mouth, Piece};
 use self::recording::CallTape;
 use self::utterances::{Utterance, Utterances};
 use crate::app::Parts;
+use crate::config::NoticeKind;
 use crate::metrics::ReasonLabel;
 use crate::reception;
 use crate::switchboard::{Caller, SoFar};
@@ -456,6 +457,19 @@ impl Line {
         }
     }
 
+    /// Adds that the owner is told of somebody who called and said nothing.
+    fn tell_owner(&self, batch: &mut Batch, outcome: CallOutcome) -> Result<(), store::EncodeError> {
+        let is_missed = matches!(outcome, CallOutcome::CallerHungUp | CallOutcome::Silent) && self.book.is_silent();
+        if !is_missed {
+            return Ok(());
+        }
+        let parts = &self.parts;
+        let values = vec![Pii::new(self.caller.from.reveal().text())];
+        let name = self.caller.call.as_str();
+        let now_ms = parts.clock.wall_ms();
+        parts.messages.put_notice(batch, &parts.config, NoticeKind::MissedCall, name, values, now_ms)
+    }
+
     /// Keeps what is known of the call.
     async fn finish(&mut self) {
         self.end_recording().await;
@@ -473,12 +487,16 @@ impl Line {
             .and_then(|()| self.put_spending(&mut batch));
         self.book.tell(&self.parts.events, &mut batch, &form, self.parts.clock.wall_ms());
         self.book.put_lead(&mut batch, &self.parts.form, &form, self.parts.clock.wall_ms());
+        let put = put.and_then(|()| self.tell_owner(&mut batch, outcome));
         let kept = match put {
             Ok(()) => timeout(KEEP_PATIENCE, self.parts.archive.commit(batch)).await,
             Err(error) => Ok(Err(error.into())),
         };
         match kept {
-            Ok(Ok(())) => self.parts.leads.notify(),
+            Ok(Ok(())) => {
+                self.parts.leads.notify();
+                self.parts.messages.wake();
+            }
             Ok(Err(error)) => {
                 tracing::error!(call_id = %call, error = &error as &dyn std::error::Error, "call not recorded");
             }

@@ -8,6 +8,7 @@ mod carrier;
 pub mod cloud;
 mod crm;
 mod load;
+mod messages;
 mod recording;
 mod secret;
 mod sync;
@@ -29,6 +30,7 @@ pub use self::calls::{CallBacks, Callers, Transfer};
 pub use self::cloud::{Brain, Credential, Dollars, EngineName, Google, OpenAi, Prices, Weather};
 pub use self::crm::{Crm, Receiver};
 pub use self::load::{ConfigError, Environment};
+pub use self::messages::{MessageTemplate, Messages, Meta, NoticeKind};
 pub use self::recording::Recording;
 pub use self::secret::Secret;
 pub use self::sync::Sync;
@@ -96,6 +98,9 @@ pub struct Config {
     /// The office's CRM, which is told of each change of a lead.
     #[serde(default)]
     pub crm: Crm,
+    /// Text messages over `WhatsApp` and SMS.
+    #[serde(default)]
+    pub messages: Messages,
     /// The link to the gateway.
     #[serde(default)]
     pub sync: Sync,

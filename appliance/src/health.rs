@@ -22,6 +22,8 @@ pub enum Part {
     GoogleSynthesizer,
     /// The recordings that the carrier plays.
     Greetings,
+    /// Text messages over `WhatsApp` and SMS.
+    Messages,
     /// OpenAI hears.
     OpenaiRecognizer,
     /// OpenAI replies.
@@ -71,6 +73,7 @@ impl Part {
             Self::CarrierRest
             | Self::Crm
             | Self::Greetings
+            | Self::Messages
             | Self::Recordings
             | Self::Store
             | Self::Sync

@@ -32,6 +32,7 @@ pub mod greetings;
 pub mod health;
 pub mod leads;
 pub mod logging;
+pub mod messages;
 pub mod metrics;
 pub mod reception;
 pub mod retention;

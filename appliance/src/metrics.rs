@@ -50,6 +50,10 @@ pub struct Metrics {
     pub voicemails: Counter,
     /// Messages fetched from the carrier, kept and looked at for speech.
     pub messages_fetched: Counter,
+    /// Text messages and statuses, by what was made of them.
+    pub text_messages: Family<ReasonLabel, Counter>,
+    /// Text messages that wait: to be sent, and to be answered.
+    pub text_messages_waiting: Family<ReasonLabel, Gauge>,
     /// Times the stream watchdog sent a call to voicemail.
     pub watchdog: Counter,
     /// Media streams that began: calls answered.
@@ -166,6 +170,8 @@ impl Metrics {
             busy: Family::default(),
             voicemails: Counter::default(),
             messages_fetched: Counter::default(),
+            text_messages: Family::default(),
+            text_messages_waiting: Family::default(),
             watchdog: Counter::default(),
             calls_answered: Counter::default(),
             sync_up: Gauge::default(),
@@ -198,6 +204,7 @@ impl Metrics {
         registry.register("speech_busy", "Speech jobs refused, queue full", metrics.busy.clone());
         registry.register("voicemails", "Messages taken", metrics.voicemails.clone());
         registry.register("messages_fetched", "Messages fetched", metrics.messages_fetched.clone());
+        metrics.register_text_messages(&mut registry);
         registry.register("watchdog_redirects", "Calls sent to voicemail by the watchdog", metrics.watchdog.clone());
         registry.register("calls_answered", "Media streams that began", metrics.calls_answered.clone());
         registry.register("sync_up", "Whether the gateway's broker is connected", metrics.sync_up.clone());
@@ -215,6 +222,19 @@ impl Metrics {
         registry.register("crm_oldest_seconds", "Age of the next delivery", metrics.crm_oldest_seconds.clone());
         registry.register("start_time_seconds", "Unix time of the start", metrics.started.clone());
         Self { registry, ..metrics }
+    }
+
+    fn register_text_messages(&self, registry: &mut Registry) {
+        registry.register("text_messages", "Text messages and statuses, by what was made", self.text_messages.clone());
+        registry.register("text_messages_waiting", "Text messages that wait", self.text_messages_waiting.clone());
+    }
+
+    /// Notes how many text messages wait.
+    pub fn messages_waiting(&self, to_send: usize, to_answer: usize) {
+        for (reason, count) in [("send", to_send), ("answer", to_answer)] {
+            let gauge = self.text_messages_waiting.get_or_create(&ReasonLabel { reason });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// Counts a webhook request.

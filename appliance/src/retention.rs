@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::app::Parts;
 use crate::archive::Archive;
+use crate::messages;
 
 /// First look after the start, when calls that wait have been answered.
 const FIRST: Duration = Duration::from_mins(1);
@@ -46,6 +47,7 @@ pub async fn run(parts: Arc<Parts>) {
         if let Some(Err(error)) = looked.await {
             tracing::warn!(error = &error as &dyn std::error::Error, "old recordings not let go of");
         }
+        messages::trim(&parts).await;
     }
 }
 

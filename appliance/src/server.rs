@@ -5,6 +5,7 @@ mod admin;
 pub mod connections;
 mod guard;
 pub mod media_stream;
+mod text_message;
 mod webhook;
 
 use std::sync::Arc;
@@ -43,7 +44,9 @@ pub fn router(parts: &Arc<Parts>) -> Router {
         .route("/webhook/consent", any(webhook::consent))
         .route("/webhook/call_back/{id}", any(webhook::call_back))
         .route("/webhook/call_back_status/{id}", any(webhook::call_back_status))
-        .route("/webhook/stream_status", any(webhook::stream_status));
+        .route("/webhook/stream_status", any(webhook::stream_status))
+        .route("/webhook/whatsapp/incoming", any(text_message::incoming))
+        .route("/webhook/whatsapp/status", any(text_message::status));
     let streams = Router::new()
         .route("/ws/twilio-media", get(media_stream::without_token))
         .route("/ws/twilio-media/", get(media_stream::without_token))

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use media::resample::ResampleError;
 use media::wav::Wav;
 use speech::{Recognition, RecognizeError};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use units::{Language, Pii};
 
@@ -71,8 +73,30 @@ pub fn samples_of_wav(wav: &[u8]) -> Result<Vec<i16>, TranscribeError> {
 pub async fn transcribe(parts: &Arc<Parts>, samples_8khz: Vec<i16>) -> Result<Transcript, TranscribeError> {
     let vad = parts.voice.vad();
     // A long message takes a while to look through; calls go on meanwhile.
-    let stretches = tokio::task::spawn_blocking(move || Ear::new(vad).stretches(&samples_8khz)).await;
-    let stretches = stretches.map_err(|error| TranscribeError::Sound(error.into()))?;
+    let looking = tokio::task::spawn_blocking(move || Ear::new(vad).stretches(&samples_8khz));
+    hear(parts, looking).await
+}
+
+/// Does the same with a message in full quality: one channel at 16 kHz, `-1.0..=1.0`.
+///
+/// # Cancellation safety
+///
+/// Dropped half way, one stretch is heard for nobody.
+pub(crate) async fn transcribe_wide(
+    parts: &Arc<Parts>,
+    samples_16khz: Vec<f32>,
+) -> Result<Transcript, TranscribeError> {
+    let vad = parts.voice.vad();
+    let looking = tokio::task::spawn_blocking(move || Ear::new(vad).wide_stretches(&samples_16khz));
+    hear(parts, looking).await
+}
+
+/// Hears the stretches that somebody looks for.
+async fn hear(
+    parts: &Arc<Parts>,
+    looking: JoinHandle<Result<Vec<Vec<f32>>, ResampleError>>,
+) -> Result<Transcript, TranscribeError> {
+    let stretches = looking.await.map_err(|error| TranscribeError::Sound(error.into()))?;
     let stretches = stretches.map_err(|error| TranscribeError::Sound(error.into()))?;
     let mut heard = Vec::new();
     for audio in stretches {

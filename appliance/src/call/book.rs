@@ -222,6 +222,11 @@ impl Book {
         }
     }
 
+    /// Returns whether the caller said nothing in the whole call.
+    pub(super) fn is_silent(&self) -> bool {
+        self.turns.values().all(|turn| turn.caller.reveal().is_empty())
+    }
+
     /// Returns why the call was handed to voicemail, if it was.
     pub(super) fn voicemail_reason(&self) -> Option<VoicemailReason> {
         self.voicemail

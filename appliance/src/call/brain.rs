@@ -82,7 +82,7 @@ impl Brain {
     /// Takes a request of the core. `may_ask` says whether there is a language model to be asked.
     pub(super) fn request(&mut self, turn: TurnId, request: Request, may_ask: bool, wall_ms: u64) -> Reply {
         let heard = heard(request, self.opening);
-        let now = self.now(wall_ms);
+        let now = local_now(&self.timezone, wall_ms);
         let prompt = if may_ask { self.assistant.ask(&mut self.receptionist, &heard, now) } else { None };
         if let Some(prompt) = prompt {
             self.thinking = Some(turn);
@@ -152,31 +152,32 @@ impl Brain {
         }
         reply
     }
+}
 
-    fn now(&self, wall_ms: u64) -> Option<Now> {
-        let timestamp = Timestamp::from_millisecond(i64::try_from(wall_ms).ok()?).ok()?;
-        let local = timestamp.to_zoned(self.timezone.clone());
-        let minute = u16::try_from(local.hour()).ok()? * 60 + u16::try_from(local.minute()).ok()?;
-        let weekday = match local.weekday() {
-            jiff::civil::Weekday::Sunday => Weekday::Sunday,
-            jiff::civil::Weekday::Monday => Weekday::Monday,
-            jiff::civil::Weekday::Tuesday => Weekday::Tuesday,
-            jiff::civil::Weekday::Wednesday => Weekday::Wednesday,
-            jiff::civil::Weekday::Thursday => Weekday::Thursday,
-            jiff::civil::Weekday::Friday => Weekday::Friday,
-            jiff::civil::Weekday::Saturday => Weekday::Saturday,
-        };
-        Some(Now { weekday, minute, date: local.date().to_string() })
-    }
+/// Returns the time at the office.
+pub(crate) fn local_now(timezone: &jiff::tz::TimeZone, wall_ms: u64) -> Option<Now> {
+    let timestamp = Timestamp::from_millisecond(i64::try_from(wall_ms).ok()?).ok()?;
+    let local = timestamp.to_zoned(timezone.clone());
+    let minute = u16::try_from(local.hour()).ok()? * 60 + u16::try_from(local.minute()).ok()?;
+    let weekday = match local.weekday() {
+        jiff::civil::Weekday::Sunday => Weekday::Sunday,
+        jiff::civil::Weekday::Monday => Weekday::Monday,
+        jiff::civil::Weekday::Tuesday => Weekday::Tuesday,
+        jiff::civil::Weekday::Wednesday => Weekday::Wednesday,
+        jiff::civil::Weekday::Thursday => Weekday::Thursday,
+        jiff::civil::Weekday::Friday => Weekday::Friday,
+        jiff::civil::Weekday::Saturday => Weekday::Saturday,
+    };
+    Some(Now { weekday, minute, date: local.date().to_string() })
 }
 
 /// Returns the record as the receptionist knows it, as JSON, with its form's name.
-pub(super) fn record_json(record: &FormRecord) -> serde_json::Value {
+pub(crate) fn record_json(record: &FormRecord) -> serde_json::Value {
     serde_json::to_value(record).unwrap_or_default()
 }
 
 /// Returns about how many tokens a request needs, for what it is likely to cost: Hebrew takes about two letters each.
-pub(super) fn likely_usage(request: &Arc<ChatRequest>) -> cloud::Usage {
+pub(crate) fn likely_usage(request: &Arc<ChatRequest>) -> cloud::Usage {
     let letters = |message: &Message| match message {
         Message::System(text) | Message::User(text) => text.chars().count(),
         Message::Agent { text, .. } => text.chars().count(),
@@ -190,7 +191,8 @@ pub(super) fn likely_usage(request: &Arc<ChatRequest>) -> cloud::Usage {
     }
 }
 
-fn chat_request(prompt: Prompt) -> ChatRequest {
+/// Returns what a language model is sent.
+pub(crate) fn chat_request(prompt: Prompt) -> ChatRequest {
     let messages = prompt.messages.into_iter().map(|message| match message {
         online::Message::System(text) => Message::System(text),
         online::Message::Caller(text) => Message::User(text),

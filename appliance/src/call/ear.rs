@@ -7,7 +7,7 @@ use conversation::MEDIA_RATE;
 use media::g711::Law;
 use media::gaps::{Timeline, TimelineConfig};
 use media::pcm;
-use media::resample::{ResampleError, Resampler};
+use media::resample::{ResampleError, Resampler, convert};
 use speech::{Segmenter, SegmenterConfig, SpeechEvent, Vad};
 use units::{SampleCount, SampleRate};
 
@@ -136,6 +136,24 @@ impl Ear {
 
     /// Cuts a whole message into the stretches that hold speech, for the recognizer.
     pub(crate) fn stretches(&mut self, samples_8khz: &[i16]) -> Result<Vec<Vec<f32>>, ResampleError> {
+        let spans = self.spans(samples_8khz);
+        spans.into_iter().map(|(from, to)| sound::for_recognizer(cut(samples_8khz, from, to))).collect()
+    }
+
+    /// Does the same with a message in full quality: 16 kHz, `-1.0..=1.0`.
+    pub(crate) fn wide_stretches(&mut self, samples_16khz: &[f32]) -> Result<Vec<Vec<f32>>, ResampleError> {
+        let mut narrow = Vec::new();
+        pcm::to_i16(&convert(samples_16khz, SampleRate::HZ_16000, SampleRate::HZ_8000)?, &mut narrow);
+        let wide = |at: SampleCount| usize::try_from(at.0.saturating_mul(2)).unwrap_or(usize::MAX);
+        let spans = self.spans(&narrow).into_iter().map(|(from, to)| {
+            let to = wide(to).min(samples_16khz.len());
+            samples_16khz.get(wide(from).min(to)..to).unwrap_or_default().to_vec()
+        });
+        Ok(spans.collect())
+    }
+
+    /// Returns where there is speech in a whole message.
+    fn spans(&mut self, samples_8khz: &[i16]) -> Vec<(SampleCount, SampleCount)> {
         let mut spans: Vec<(SampleCount, SampleCount)> = Vec::new();
         let mut open = None;
         self.hear(samples_8khz);
@@ -148,8 +166,7 @@ impl Ear {
                 Event::SpeechEnded { at, .. } => spans.extend(open.take().map(|from| (from, at.min(end)))),
             }
         }
-        let spans = merge(spans, end);
-        spans.into_iter().map(|(from, to)| sound::for_recognizer(cut(samples_8khz, from, to))).collect()
+        merge(spans, end)
     }
 
     fn hear(&mut self, samples: &[i16]) {

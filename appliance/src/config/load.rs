@@ -138,6 +138,8 @@ impl Config {
         self.google.apply(environment);
         self.crm.apply(environment);
         self.crm.check().map_err(|(field, expected)| wrong(field, expected))?;
+        self.messages.apply(environment);
+        self.messages.check().map_err(|(field, expected)| wrong(field, expected))?;
         self.weather.check(&self.conversation.patience).map_err(|(field, expected)| wrong(field, expected))?;
         self.sync.check().map_err(|(field, expected)| wrong(field, expected))
     }

@@ -30,7 +30,7 @@ const METHODS: &str = "GET, POST";
 const BODY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A request that the carrier signed. There is no other way to get at its parameters.
-pub(super) struct Verified(VerifiedWebhook);
+pub(super) struct Verified(pub(super) VerifiedWebhook);
 
 /// Why a request is not the carrier's; answered, counted, and shown to no handler.
 pub(super) struct Refused {
@@ -176,7 +176,7 @@ pub(super) async fn stream_status(
 
 /// Does `work` to its end, also when the carrier has hung up on the request: half of it would leave a message that is
 /// kept but not fetched, and a repetition that waits for an answer nobody gives.
-async fn to_the_end(parts: Arc<Parts>, work: impl Future<Output = Response> + Send + 'static) -> Response {
+pub(super) async fn to_the_end(parts: Arc<Parts>, work: impl Future<Output = Response> + Send + 'static) -> Response {
     parts.tasks.spawn(work).await.unwrap_or_else(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "a webhook ended in a bug");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
@@ -320,6 +320,11 @@ fn route_name(path: &str) -> &'static str {
         "call_back",
         "call_back_status",
     ];
+    match path {
+        "/webhook/whatsapp/incoming" => return "whatsapp_incoming",
+        "/webhook/whatsapp/status" => return "whatsapp_status",
+        _ => {}
+    }
     let mut words = path.split('/').skip_while(|word| *word != "webhook").skip(1);
     let named = words.next().unwrap_or_default();
     ROUTES.iter().find(|route| **route == named).copied().unwrap_or("other")

@@ -12,6 +12,7 @@ use store::{
 use units::Pii;
 
 use crate::app::Parts;
+use crate::config::NoticeKind;
 use crate::events::Events;
 use crate::leads;
 use crate::transcribing::{TranscribeError, Transcript, samples_of_wav, transcribe};
@@ -174,6 +175,14 @@ fn tell_of_transcript(events: &Events, batch: &mut Batch, record: &VoicemailReco
     leads::put_voicemail(batch, record);
 }
 
+/// Adds that the owner is told of a message once it is written down; only the first time counts.
+fn tell_owner(parts: &Parts, batch: &mut Batch, record: &VoicemailRecord) -> Result<(), store::EncodeError> {
+    let Some(transcript) = &record.transcript else { return Ok(()) };
+    let values = vec![record.caller.clone(), transcript.clone()];
+    let (name, now_ms) = (record.key.to_string(), parts.clock.wall_ms());
+    parts.messages.put_notice(batch, &parts.config, NoticeKind::Voicemail, &name, values, now_ms)
+}
+
 async fn read(parts: &Parts, key: &VoicemailKey) -> Option<VoicemailRecord> {
     let id = key.clone();
     parts.archive.blocking(move |archive| archive.store()?.get::<Voicemails>(&id).ok().flatten()).await.flatten()
@@ -193,8 +202,12 @@ async fn change(
     if let Some(tell) = tell {
         tell(&parts.events, &mut batch, &record);
     }
+    tell_owner(parts, &mut batch, &record).map_err(|_too_large| Left::Nothing)?;
     match parts.archive.commit(batch).await {
-        Ok(()) => Ok(record),
+        Ok(()) => {
+            parts.messages.wake();
+            Ok(record)
+        }
         Err(error) => {
             tracing::warn!(call_id = %key.call, error = &error as &dyn std::error::Error, "message not noted yet");
             Err(if error.is_transient() { Left::Again } else { Left::Later })

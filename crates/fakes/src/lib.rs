@@ -2,7 +2,7 @@
 //!
 //! [`Cloud`] is both providers on one port. It takes requests as they do (keys, signed tokens, fields, limits) and
 //! refuses in their words; it hears by looking its [`Clips`] up, replies by [`ChatRule`]s, and speaks with a voice that
-//! is given to it. [`Behaviour`] says what goes wrong, for each [`Service`]; [`Nowhere`] is a place where there is no
+//! is given to it. [`Graph`] is Meta's Cloud API for messages, on a port of its own. [`Behaviour`] says what goes wrong, for each [`Service`]; [`Nowhere`] is a place where there is no
 //! provider at all.
 //!
 //! ```
@@ -32,6 +32,7 @@ mod cloud;
 mod credentials;
 pub mod crm;
 mod google;
+mod graph;
 mod nowhere;
 mod openai;
 mod voice;
@@ -40,5 +41,6 @@ pub use crate::behaviour::{Behaviour, Fault, SLOW_FIRST_BYTE, Service};
 pub use crate::clips::Clips;
 pub use crate::cloud::{Cloud, CloudConfig, Speak};
 pub use crate::credentials::Credentials;
+pub use crate::graph::{Graph, GraphFault};
 pub use crate::nowhere::{BadPlace, Nowhere};
 pub use crate::openai::ChatRule;

@@ -13,6 +13,7 @@
 //! | [`level`] | loudness, peaks, clipping, clicks |
 //! | [`dtmf`] | keys heard as tones in the audio |
 //! | [`pcm`] | 16-bit and floating point samples, two tracks in one |
+//! | [`voice_note`] | Opus in Ogg, decoded within bounds |
 //! | [`wav`] | RIFF files, read by chunks, written whole or as they grow |
 //!
 //! Samples are `i16`, or `f32` from -1 to 1. Everything keeps its remainder between calls, so that cutting the same
@@ -27,4 +28,5 @@ pub mod gaps;
 pub mod level;
 pub mod pcm;
 pub mod resample;
+pub mod voice_note;
 pub mod wav;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use telephony::AccountId;
 use telephony::wire::Address;
 use units::Pii;
@@ -10,7 +11,7 @@ use crate::id::MessageId;
 use crate::time::UnixTime;
 
 /// Who carries messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
     /// Twilio: `WhatsApp` and SMS.
@@ -41,7 +42,8 @@ pub struct Inbound {
 }
 
 /// What a message says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Content {
     /// Words.
     Text(Pii<String>),
@@ -80,7 +82,7 @@ pub enum Content {
 }
 
 /// A file that waits at the provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Media {
     /// Where it waits.
     pub source: MediaSource,
@@ -95,7 +97,8 @@ pub struct Media {
 }
 
 /// Where a file waits. The shell builds the URL on the provider's own host; no URL of a webhook is followed.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MediaSource {
     /// At Twilio, `/2010-04-01/Accounts/{account}/Messages/{message}/Media/{media}`.
     Twilio {
@@ -124,7 +127,8 @@ impl fmt::Debug for MediaSource {
 }
 
 /// What a file is, by its media type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MediaKind {
     /// `image/…`.
     Image,
@@ -151,7 +155,7 @@ impl MediaKind {
 }
 
 /// A place on Earth.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
     /// Millionths of a degree, north positive, -90,000,000 to 90,000,000.
     pub latitude_micros: i32,
@@ -164,7 +168,7 @@ pub struct Location {
 }
 
 /// An entry of an address book.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
     /// Who it is.
     pub name: Option<String>,

@@ -1,5 +1,6 @@
 //! What the office sends.
 
+use serde::{Deserialize, Serialize};
 use telephony::wire::Address;
 use units::Pii;
 
@@ -34,7 +35,8 @@ pub struct Outbound {
 }
 
 /// What a message to somebody says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OutboundContent {
     /// Words. Free text: on `WhatsApp` only inside the [window](crate::Window).
     Text(Pii<String>),
@@ -45,7 +47,7 @@ pub enum OutboundContent {
 }
 
 /// A file to send. The provider fetches it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboundMedia {
     /// Where the provider fetches it: `https`. Often holds a token, so it is shown to nobody.
     pub url: Pii<String>,
@@ -58,7 +60,7 @@ pub struct OutboundMedia {
 }
 
 /// A text the provider approved. It carries its name at both providers, so that either can send it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template {
     /// Its name at Meta.
     pub name: String,

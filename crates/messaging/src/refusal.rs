@@ -104,6 +104,39 @@ impl Refusal {
         }
     }
 
+    /// Returns its name, as it is stored and shown to programs; `other` for a code that is in no table here.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TextEmpty => "text_empty",
+            Self::TextTooLong => "text_too_long",
+            Self::RecipientInvalid => "recipient_invalid",
+            Self::SenderInvalid => "sender_invalid",
+            Self::MediaUrlInvalid => "media_url_invalid",
+            Self::MediaNotFetched => "media_not_fetched",
+            Self::MediaTooLarge => "media_too_large",
+            Self::VariableInvalid => "variable_invalid",
+            Self::VariableCount => "variable_count",
+            Self::TemplateTooLong => "template_too_long",
+            Self::TemplateUnknown => "template_unknown",
+            Self::TemplateStopped => "template_stopped",
+            Self::WindowClosed => "window_closed",
+            Self::OptedOut => "opted_out",
+            Self::Undeliverable => "undeliverable",
+            Self::ContentRefused => "content_refused",
+            Self::RateLimited => "rate_limited",
+            Self::Throttled => "throttled",
+            Self::ProviderDown => "provider_down",
+            Self::Unauthorized => "unauthorized",
+            Self::AccountBlocked => "account_blocked",
+            Self::Other(_) => "other",
+        }
+    }
+
+    /// Names the field at fault.
+    pub const fn into_refused(self, field: &'static str) -> Refused {
+        Refused::at(field, self)
+    }
+
     /// Returns whether the same message may get through a little later, unchanged.
     pub const fn is_transient(self) -> bool {
         matches!(self, Self::RateLimited | Self::ProviderDown)

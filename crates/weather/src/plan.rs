@@ -65,6 +65,19 @@ impl Plan {
         Self { deadline: self.deadline.min(left), ..self }
     }
 
+    /// Allows `deadline` to the first useful output, and three times as long to the last: nobody holds a telephone. This
+    /// device still takes over when the cloud fails.
+    pub fn unhurried(self, deadline: Duration) -> Self {
+        let total = self.total.max(deadline.saturating_mul(3));
+        Self {
+            deadline: self.deadline.max(deadline),
+            total,
+            stall: self.stall.max(deadline),
+            hedge_after: None,
+            ..self
+        }
+    }
+
     /// Returns the engines that may be started, in the order of preference.
     pub fn candidates(&self) -> &[Candidate] {
         &self.candidates

@@ -16,6 +16,7 @@ mod connections;
 mod gateway;
 mod keeping;
 mod leads;
+mod messages;
 mod pages;
 mod privacy;
 mod recordings;

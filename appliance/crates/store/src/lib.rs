@@ -35,6 +35,7 @@ mod engine;
 mod frame;
 mod key;
 mod layout;
+mod messages;
 mod opening;
 mod outbox;
 mod query;
@@ -53,6 +54,10 @@ pub use crate::commit::CommitError;
 pub use crate::disk::FaultyDisk;
 pub use crate::disk::{Disk, RealDisk};
 pub use crate::key::TableKey;
+pub use crate::messages::{
+    Author, ConversationId, ConversationRow, Delivery, FileRow, FileState, MessageByIdRow, MessageKey, MessageRow,
+    NoticeRow, OutgoingKey, OutgoingRow, Said, Thought, Transcript,
+};
 pub use crate::opening::{OpenError, OpenReport, Opened};
 pub use crate::outbox::{DropCause, OutboxDrop, OutboxHead, OutboxLimits, OutboxLoss, OutboxSlice, SkipCause, Skipped};
 pub use crate::query::{Order, Query, ReadError};
@@ -67,7 +72,7 @@ pub use crate::records::{
 pub use crate::retention::{DropReason, Dropped, Held, RetentionPlan, RetentionRule, plan_retention};
 pub use crate::store::{Rows, Store, StoreConfig, StoreError};
 pub use crate::tables::{
-    ApiAnswers, Blocked, CallBacks, CallByTimeKey, Calls, CallsByTime, Delivered, Deliveries, DeliveryKey, FormKey,
-    Forms, Inbox, LeadFactKey, LeadFacts, LeadHistory, LeadHistoryKey, Leads, LeadsByPhone, Meta, Spendings, Table,
-    TurnKey, Turns, Voicemails, WebhookKeys,
+    ApiAnswers, Blocked, CallBacks, CallByTimeKey, Calls, CallsByTime, Conversations, Delivered, Deliveries,
+    DeliveryKey, FormKey, Forms, Inbox, LeadFactKey, LeadFacts, LeadHistory, LeadHistoryKey, Leads, LeadsByPhone,
+    Messages, MessagesById, Meta, Outgoing, Spendings, Table, TurnKey, Turns, Voicemails, WebhookKeys,
 };

@@ -9,7 +9,8 @@ use units::CallId;
 
 use crate::batch::full_key;
 use crate::key::{TableKey as _, call_prefix};
-use crate::tables::{Deliveries, Forms, LeadHistory, Table, Turns};
+use crate::messages::{ConversationId, OutgoingKey};
+use crate::tables::{Deliveries, Forms, LeadHistory, Messages, Outgoing, Table, Turns};
 
 /// Which end to start from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,6 +112,35 @@ impl Query<Deliveries> {
     /// Asks for the changes of one lead that wait, oldest first.
     pub fn of_lead(lead: LeadId) -> Self {
         Self::with_prefix(&lead.encode())
+    }
+}
+
+impl Query<Messages> {
+    /// Asks for the messages of one conversation, the oldest first.
+    pub fn of_conversation(conversation: &ConversationId) -> Self {
+        Self::with_prefix(&conversation.encode())
+    }
+}
+
+impl Query<Outgoing> {
+    /// Asks for messages to be sent.
+    pub fn to_send() -> Self {
+        Self::with_prefix(&[OutgoingKey::SEND])
+    }
+
+    /// Asks for messages to be worked on.
+    pub fn to_answer() -> Self {
+        Self::with_prefix(&[OutgoingKey::ANSWER])
+    }
+
+    /// Asks for what the owner is to be told.
+    pub fn notices() -> Self {
+        Self::with_prefix(&[OutgoingKey::NOTICE])
+    }
+
+    /// Asks for requests that were made.
+    pub fn requests() -> Self {
+        Self::with_prefix(&[OutgoingKey::REQUEST])
     }
 }
 

@@ -6,6 +6,9 @@ use serde::de::DeserializeOwned;
 use units::{CallId, TurnId};
 
 use crate::key::{TableKey, call_prefix, split_call, split_number};
+use crate::messages::{
+    ConversationId, ConversationRow, MessageByIdRow, MessageKey, MessageRow, OutgoingKey, OutgoingRow,
+};
 use crate::records::{
     ApiAnswerRow, BlockedRow, CallBackRow, CallRecord, FormRow, MetaRow, SpendingRow, TurnRow, VoicemailKey,
     VoicemailRecord, WebhookRow,
@@ -120,6 +123,23 @@ table!(
 table!(
     /// Leads by telephone number, in E.164.
     LeadsByPhone = 24, "leads_by_phone", String => LeadId
+);
+
+table!(
+    /// Conversations by text message, by their two addresses.
+    Conversations = 15, "conversations", ConversationId => ConversationRow
+);
+table!(
+    /// Text messages, by conversation and in the order in which they came or were written.
+    Messages = 16, "messages", MessageKey => MessageRow
+);
+table!(
+    /// What is still to be done with messages, and the requests that were made.
+    Outgoing = 17, "outgoing", OutgoingKey => OutgoingRow
+);
+table!(
+    /// Text messages, by the provider's name for the provider and the message, `twilio:SM…`.
+    MessagesById = 18, "messages_by_id", String => MessageByIdRow
 );
 
 impl TableKey for LeadId {

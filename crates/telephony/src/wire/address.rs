@@ -59,6 +59,17 @@ impl Address {
         if is_e164(text) { Self::Phone(text.to_owned()) } else { Self::Other(text.to_owned()) }
     }
 
+    /// Returns the address as the carrier writes it, so that [`Address::of`] reads it again; empty when withheld.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Phone(number) | Self::Other(number) => number.clone(),
+            Self::WhatsApp(number) => format!("whatsapp:{number}"),
+            Self::Client(name) => format!("client:{name}"),
+            Self::Sip(address) => format!("sip:{address}"),
+            Self::Withheld => String::new(),
+        }
+    }
+
     /// Returns the telephone number in E.164 under which this person can be called back, if there is one.
     pub fn phone_number(&self) -> Option<&str> {
         match self {
