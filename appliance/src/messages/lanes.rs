@@ -137,7 +137,7 @@ mod tests {
             lanes.done(now, &key("a", 1), Done::Again, 0.5);
             assert_eq!(lanes.take(now), None);
             let next = lanes.next_at().unwrap();
-            waits.push(next - now);
+            waits.push(next.checked_sub(now).unwrap());
             now = next;
         }
         assert_eq!(waits[0], Duration::from_millis(500));
