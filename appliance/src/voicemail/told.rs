@@ -117,7 +117,8 @@ async fn keep(parts: &Parts, told: Told) -> Result<(), ReceptionError> {
 fn record_of(parts: &Parts, key: VoicemailKey, told: &Told, call: Option<&CallRecord>) -> VoicemailRecord {
     let caller = told.from.clone().or_else(|| call.map(|call| call.from.clone())).unwrap_or_default();
     let id = told.recording.id.to_string();
-    let api_url = parts.config.carrier.api_url.trim_end_matches('/');
+    let api_url = parts.config.carrier.rest_url();
+    let api_url = api_url.trim_end_matches('/');
     let address = || format!("{api_url}/2010-04-01/Accounts/{}/Recordings/{id}", told.account);
     let language = parts.switchboard.language(&told.call);
     VoicemailRecord {

@@ -23,7 +23,9 @@ pub(crate) struct Twilio {
     client: Client,
     api: Url,
     account: String,
-    auth_token: Secret,
+    /// The account with its auth token, or an API key with its secret.
+    user: String,
+    password: Secret,
     service: Option<String>,
     status_callback: String,
 }
@@ -35,11 +37,16 @@ impl Twilio {
         else {
             return Ok(None);
         };
+        let (user, password) = match (&config.carrier.api_key_sid, &config.carrier.api_key_secret) {
+            (Some(sid), Some(secret)) => (sid, secret),
+            (None, _) | (_, None) => (account, auth_token),
+        };
         Ok(Some(Self {
             client: http_client().build().context("cannot set up the HTTP client")?,
-            api: Url::parse(&config.carrier.api_url).context("carrier.api_url is not a URL")?,
+            api: Url::parse(&config.carrier.rest_url()).context("carrier.api_url is not a URL")?,
             account: account.clone(),
-            auth_token: auth_token.clone(),
+            user: user.clone(),
+            password: password.clone(),
             service: config.messages.messaging_service_sid.clone(),
             status_callback: config.http.public_url.webhook(STATUS_PATH),
         }))
@@ -76,7 +83,7 @@ impl Provider for Twilio {
             let request = self
                 .client
                 .post(url)
-                .basic_auth(&self.account, Some(self.auth_token.expose()))
+                .basic_auth(&self.user, Some(self.password.expose()))
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(form.encode());
             match post(request).await {
@@ -97,10 +104,37 @@ impl Provider for Twilio {
             // The file lies in a storage of somebody else's, who is not shown the key.
             let is_trusted = |url: &Url| is_same_origin(&self.api, url);
             fetch(&self.client, &self.api, url, limit, is_trusted, |request| {
-                request.basic_auth(&self.account, Some(self.auth_token.expose()))
+                request.basic_auth(&self.user, Some(self.password.expose()))
             })
             .await
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::Twilio;
+    use crate::config::{Config, Secret};
+
+    #[test]
+    fn messages_go_where_calls_go_and_by_the_same_key() {
+        const OFFICE: &str = "[http]\npublic_url = 'https://office.example.org'\n\
+                              [carrier]\naccount_sid = 'AC0123456789abcdef0123456789abcdef'\n";
+        for (place, host) in
+            [("", "api.twilio.com"), ("region = 'ie1'\nedge = 'dublin'\n", "api.dublin.ie1.twilio.com")]
+        {
+            let mut config = Config::parse(Path::new("kolbox.toml"), &format!("{OFFICE}{place}")).unwrap();
+            config.carrier.auth_tokens = vec![Secret::new("token")];
+            let twilio = Twilio::new(&config).unwrap().unwrap();
+            assert_eq!(twilio.url("Messages.json").unwrap().host_str(), Some(host));
+            assert_eq!((twilio.user.as_str(), twilio.password.expose()), (twilio.account.as_str(), "token"));
+            config.carrier.api_key_sid = Some("SK1".to_owned());
+            config.carrier.api_key_secret = Some(Secret::new("secret"));
+            let twilio = Twilio::new(&config).unwrap().unwrap();
+            assert_eq!((twilio.user.as_str(), twilio.password.expose()), ("SK1", "secret"));
+        }
     }
 }
