@@ -218,7 +218,7 @@ impl App {
         let greetings = Greetings::new(config.store.path.join("tts"));
         let (mailbox, requests) = Mailbox::new();
         let (course_log, courses) = CourseLog::new();
-        let messages = Messages::new(&config, &health).context("cannot set up text messages")?;
+        let messages = Messages::new(&config, carrier.as_ref(), &health).context("cannot set up text messages")?;
         let calls = config.limits.calls.get();
         let parts = Parts {
             verifier: verifier(&config.carrier.auth_tokens)?,

@@ -32,6 +32,7 @@ mod work;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use carrier::Client;
 use messaging::conversation;
 use messaging::meta::{Secret as MetaSecret, Verifier};
 use store::{CommitError, ConversationId, EncodeError, ReadError};
@@ -137,9 +138,9 @@ impl From<EncodeError> for MessagesError {
 }
 
 impl Messages {
-    /// Makes the providers of the configuration, and notes in `health` how that went.
-    pub fn new(config: &Config, health: &Health) -> anyhow::Result<Self> {
-        let twilio = Twilio::new(config)?.map(|twilio| -> AnyProvider { Arc::new(twilio) });
+    /// Makes the providers of the configuration, Twilio's over `client`, and notes in `health` how that went.
+    pub fn new(config: &Config, client: Option<&Client>, health: &Health) -> anyhow::Result<Self> {
+        let twilio = client.map(|client| -> AnyProvider { Arc::new(Twilio::new(config, client.clone())) });
         let (meta, webhook, state) = match config.messages.provider(&config.carrier) {
             None => (None, None, PartState::disabled("neither messages.provider nor carrier.account_sid is set")),
             Some(messaging::Provider::Twilio) if twilio.is_none() => (

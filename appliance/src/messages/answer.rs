@@ -133,9 +133,11 @@ async fn fetch(parts: &Arc<Parts>, key: &MessageKey, index: usize, media: &Media
             return match error {
                 FetchError::TooLarge { .. } => state(FileState::TooLarge),
                 error if error.is_transient() => Err(()),
-                FetchError::Unreachable(_) | FetchError::Refused { .. } | FetchError::Address | FetchError::Answer => {
-                    state(FileState::Missing)
-                }
+                FetchError::Unreachable(_)
+                | FetchError::Carrier(_)
+                | FetchError::Refused { .. }
+                | FetchError::Address
+                | FetchError::Answer => state(FileState::Missing),
             };
         }
     };

@@ -56,6 +56,9 @@ pub(crate) enum FetchError {
     /// No answer, or a broken one.
     #[error("the provider did not answer")]
     Unreachable(#[source] reqwest::Error),
+    /// The carrier did not give it.
+    #[error("the carrier did not give the file")]
+    Carrier(#[source] carrier::CarrierError),
     /// The provider refused.
     #[error("the provider answered {status}")]
     Refused {
@@ -81,6 +84,7 @@ impl FetchError {
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,
+            Self::Carrier(error) => error.is_transient(),
             // A file that came in with a message a moment ago may not have reached every place of the provider's.
             Self::Refused { status } => {
                 status.is_server_error() || [StatusCode::TOO_MANY_REQUESTS, StatusCode::NOT_FOUND].contains(status)

@@ -12,7 +12,7 @@ use messaging::{UnixTime, twilio};
 use telephony::{FieldError, Params, VerifiedWebhook};
 use tokio::time::timeout;
 
-use super::webhook::{Verified, to_the_end};
+use super::webhook::{Verified, announced_length, to_the_end};
 use crate::app::Parts;
 use crate::messages::{MessagesError, receive};
 
@@ -165,8 +165,7 @@ async fn take_batch(parts: &Arc<Parts>, body: &meta::VerifiedBody, brings: Bring
 
 /// Reads a body before anybody knows who sent it: a large one only while few others are being read.
 async fn body(parts: &Parts, request: Request) -> Result<Vec<u8>, Response> {
-    let length =
-        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let length = announced_length(request.headers());
     if length.is_some_and(|length| length > MAX_PAYLOAD_BYTES) {
         return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "expected a body of at most 3145728 bytes"));
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -248,6 +248,11 @@ fn document((status, body): Answer) -> Response {
         .into_response()
 }
 
+/// Returns how long a body is said to be, in bytes.
+pub(super) fn announced_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 async fn verify(request: Request, parts: &Parts) -> Result<VerifiedWebhook, Refused> {
     let (head, body) = request.into_parts();
     let method = match head.method {
@@ -262,17 +267,7 @@ async fn verify(request: Request, parts: &Parts) -> Result<VerifiedWebhook, Refu
             });
         }
     };
-    let limit = parts.config.limits.body_bytes;
-    let body = timeout(BODY_PATIENCE, to_bytes(body, limit)).await.map_err(|_elapsed| Refused {
-        status: StatusCode::REQUEST_TIMEOUT,
-        outcome: "bad_form",
-        message: format!("expected the whole body within {} s", BODY_PATIENCE.as_secs()),
-    })?;
-    let body = body.map_err(|_error| Refused {
-        status: StatusCode::PAYLOAD_TOO_LARGE,
-        outcome: "bad_form",
-        message: format!("expected a body of at most {limit} bytes"),
-    })?;
+    let body = whole_body(&head.headers, body, parts.config.limits.body_bytes).await?;
     let request = WebhookRequest {
         method,
         path_and_query: head.uri.path_and_query().map_or("/", |path| path.as_str()),
@@ -282,6 +277,24 @@ async fn verify(request: Request, parts: &Parts) -> Result<VerifiedWebhook, Refu
         body: &body,
     };
     parts.verifier.verify_webhook(&parts.config.http.public_url, &request).map_err(|error| Refused::from(&error))
+}
+
+/// Reads a body of at most `limit` bytes; a longer one is refused by the length it says, before any of it is read.
+async fn whole_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Refused> {
+    let too_large = || Refused {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        outcome: "bad_form",
+        message: format!("expected a body of at most {limit} bytes"),
+    };
+    if announced_length(headers).is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let body = timeout(BODY_PATIENCE, to_bytes(body, limit)).await.map_err(|_elapsed| Refused {
+        status: StatusCode::REQUEST_TIMEOUT,
+        outcome: "bad_form",
+        message: format!("expected the whole body within {} s", BODY_PATIENCE.as_secs()),
+    })?;
+    body.map_err(|_error| too_large())
 }
 
 impl From<&WebhookError> for Refused {
