@@ -27,7 +27,10 @@ use crate::cli::BenchArgs;
 use crate::config::Synthesizer;
 
 /// Limits that would end a benchmark instead of measuring it are raised; everything else is as shipped.
-const EXTRA: &str = "[greeting]\nmode = \"stream\"\n\n[limits]\ncalls = 200\nrequests_per_second = 1000000\n";
+const EXTRA: &str = "\
+    [greeting]\nmode = \"stream\"\n\n\
+    [limits]\ncalls = 200\nrequests_per_second = 1000000\n\n\
+    [callers]\ncalls = 1000000\n";
 
 /// One line of the table.
 #[derive(Clone, Debug, Serialize)]
