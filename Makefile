@@ -21,7 +21,7 @@ setup: ## Install what is missing: Debian packages, ONNX Runtime, the Hebrew dia
 	@$(setup)
 
 .PHONY: demo
-demo: release gateway ## Start a box and a gateway on loopback and place four test calls.
+demo: release gateway ## Start a box and a gateway on loopback, place seven test calls, write a few messages.
 	@$(with_library) $(kolbox) demo
 
 .PHONY: run

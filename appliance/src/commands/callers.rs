@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testcall::{CallScript, Faults, Step};
+use testcall::{CallScript, DialAnswer, Faults, Person, Step};
 use units::Language;
 
 /// The number the Hebrew caller gives, as it is stored.
@@ -53,6 +53,20 @@ pub(super) fn hebrew_to_cloud() -> CallScript {
         Step::say("אני רוצה לקבוע תור", he),
         Step::wait_end(),
     ])
+}
+
+/// A Hebrew caller who says the name, and then wants a person, who takes the call and talks for two seconds.
+pub(super) fn hebrew_to_person() -> CallScript {
+    let he = Language::Hebrew;
+    let person = Person::pressing("1", Duration::from_secs(2));
+    CallScript::of([
+        Step::wait_for_agent(),
+        Step::say(HEBREW_NAME, he),
+        Step::wait_for_agent(),
+        Step::say("אני רוצה לדבר עם נציג", he),
+        Step::wait_end(),
+    ])
+    .with_dial(DialAnswer::Person(person))
 }
 
 /// An English caller who interrupts the greeting, answers and says goodbye.

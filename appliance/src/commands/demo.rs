@@ -1,5 +1,8 @@
-//! `kolbox demo`: starts a box and a gateway on loopback, places six calls at the box, four without a cloud and two with one,
-//! and checks what came of each and what of it arrived at the gateway.
+//! `kolbox demo`: starts a box and a gateway on loopback, places seven calls at the box, five without a cloud and two with
+//! one, has a customer write, and checks what came of each and what of it arrived at the gateway and at the office's CRM.
+
+mod office;
+mod scenes;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,23 +13,24 @@ use std::time::Duration;
 use anyhow::Context as _;
 use fakes::Service;
 use protocol::Stream;
-use store::{CallOutcome, Store, StoreConfig, TurnRow};
-use testcall::{CallReport, CallScript, CallerVoice, Happened, Pace};
+use store::{Store, StoreConfig};
+use testcall::{CallReport, CallerVoice, Pace};
 use tokio::time::{sleep, timeout};
-use units::{CallId, Language};
+use units::CallId;
 
+use self::office::{Office, Told};
+use self::scenes::{Expectation, Scene, Sky, scenes};
 use super::arrived::Arrived;
 use super::boxed::{self, Models, RunningBox, Start};
-use super::callers;
 use super::clouds::Clouds;
 use super::gateway::{self, RunningGateway};
 use super::output;
-use super::transcript::{Kept, plain};
+use super::transcript::Kept;
 use super::voices::LocalVoice;
 use crate::cli::DemoArgs;
 use crate::config::Synthesizer;
 
-/// Longest wait for the message of the fourth call to be fetched and transcribed.
+/// Longest wait for the message of the fifth call to be fetched and transcribed.
 const MESSAGE_PATIENCE: Duration = Duration::from_mins(1);
 /// Longest wait for the gateway to have what the box promised to tell it.
 const TELL_PATIENCE: Duration = Duration::from_secs(20);
@@ -38,32 +42,6 @@ const DEVICE: &str = "demo-box";
 /// How long the cloud of the demo takes to hear, to think of a sentence and to speak it: what the real ones take at best.
 const CLOUD_DELAYS: [Duration; 3] =
     [Duration::from_millis(300), Duration::from_millis(400), Duration::from_millis(150)];
-
-/// What there is of a cloud during a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sky {
-    /// No credentials.
-    NoCloud,
-    /// It works.
-    Clear,
-    /// It works, and is gone when it has replied once.
-    Breaks,
-}
-
-/// One call of the demo: what the caller does, and what has to come of it.
-struct Scene {
-    title: &'static str,
-    sky: Sky,
-    script: CallScript,
-    check: fn(&CallReport, &Kept) -> Vec<Expectation>,
-}
-
-/// Something that has to be so.
-#[derive(Debug, serde::Serialize)]
-struct Expectation {
-    what: &'static str,
-    met: bool,
-}
 
 /// What came of one scene.
 #[derive(Debug, serde::Serialize)]
@@ -84,6 +62,8 @@ impl Outcome {
 #[derive(Debug, serde::Serialize)]
 struct Outcomes {
     calls: Vec<Outcome>,
+    /// What was written, and what the office's CRM was told.
+    office: Told,
     /// What arrived at the gateway, if there is one.
     gateway: Option<Arrived>,
 }
@@ -92,7 +72,7 @@ struct Outcomes {
 pub fn run(arguments: &DemoArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     let outcomes = runtime.block_on(play(arguments))?;
-    let Outcomes { calls, gateway } = &outcomes;
+    let Outcomes { calls, office, gateway } = &outcomes;
     let met = calls.iter().filter(|outcome| outcome.is_met()).count();
     if arguments.json {
         output::json(&outcomes)?;
@@ -100,6 +80,7 @@ pub fn run(arguments: &DemoArgs) -> anyhow::Result<ExitCode> {
         for (number, outcome) in calls.iter().enumerate() {
             print(number.saturating_add(1), outcome);
         }
+        office.print();
         if let Some(arrived) = gateway {
             output::line(format_args!("\n=== what arrived at the gateway from {DEVICE}, read over the gateway's API"));
             arrived.print();
@@ -112,19 +93,22 @@ pub fn run(arguments: &DemoArgs) -> anyhow::Result<ExitCode> {
         let how = if arrived.is_complete() { "each once and in order" } else { "NOT as promised" };
         output::line(format_args!("demo: {kept} of {promised} promised events arrived at the gateway, {how}"));
     }
+    let how = if office.is_met() { "as they should" } else { "NOT as they should" };
+    output::line(format_args!("demo: messages and leads went {how}"));
     output::line(format_args!("demo: {met} of {} calls went as they should", calls.len()));
     let is_told = gateway.as_ref().is_none_or(Arrived::is_complete);
-    Ok(if met == calls.len() && is_told { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if met == calls.len() && office.is_met() && is_told { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn play(arguments: &DemoArgs) -> anyhow::Result<Outcomes> {
     let folder = arguments.folder.as_path();
     let voice = LocalVoice::of_callers(&Synthesizer::default())?;
     boxed::empty(folder)?;
-    let gateway = start_gateway(arguments).await?;
+    let (gateway, office) = (start_gateway(arguments).await?, Office::start(folder).await?);
     output::line("starting a box on loopback with generated credentials ...");
     let sync = gateway.as_ref().map(RunningGateway::sync_table).unwrap_or_default();
-    let (mut running, clouds) = (start(folder, &sync, Arc::new(voice)).await?, Clouds::start().await?);
+    let extra = format!("{}\n{sync}", office.tables());
+    let (mut running, clouds) = (start(folder, &extra, Arc::new(voice)).await?, Clouds::start().await?);
     output::line(format_args!("the box answers at {}", running.config.http.public_url.as_str()));
     let scenes = scenes();
     let mut reports = Vec::new();
@@ -137,6 +121,8 @@ async fn play(arguments: &DemoArgs) -> anyhow::Result<Outcomes> {
     for (number, scene) in scenes.iter().enumerate().filter(|(_, scene)| scene.sky == Sky::NoCloud) {
         place(&running, number, scene).await?;
     }
+    output::line("a customer writes over WhatsApp ...");
+    let conversation = office.write(&running).await?;
     let fetched = |metrics: &str| metrics.lines().any(|line| line == "kolbox_messages_fetched_total 1");
     if let Err(error) = running.wait_until("/metrics", MESSAGE_PATIENCE, fetched).await {
         output::line(format_args!("the message was not fetched: {error:#}"));
@@ -144,7 +130,7 @@ async fn play(arguments: &DemoArgs) -> anyhow::Result<Outcomes> {
     running.stop().await?;
     output::line("starting the box again, with credentials of a cloud on this machine ...");
     clouds.delay(CLOUD_DELAYS);
-    let extra = format!("{}\n{sync}", clouds.tables(folder)?);
+    let extra = format!("{}\n{extra}", clouds.tables(folder)?);
     let voice = clouds.hears(LocalVoice::of_callers(&Synthesizer::default())?);
     boxed::forget_config(folder)?;
     let mut running = start(folder, &extra, Arc::new(voice)).await?;
@@ -171,6 +157,9 @@ async fn play(arguments: &DemoArgs) -> anyhow::Result<Outcomes> {
             output::line(format_args!("the gateway was not told of everything: {error:#}"));
         }
     }
+    if let Err(error) = office.wait_until_told(&mut running).await {
+        output::line(format_args!("the CRM was not told of everything: {error:#}"));
+    }
     let config = running.stop().await?;
     let store = Store::open(&StoreConfig::new(&config.store.path))?;
     let arrived = match gateway {
@@ -184,7 +173,8 @@ async fn play(arguments: &DemoArgs) -> anyhow::Result<Outcomes> {
         let expectations = (scene.check)(&report, &kept);
         outcomes.push(Outcome { title: scene.title, report, kept, expectations });
     }
-    Ok(Outcomes { calls: outcomes, gateway: arrived })
+    let office = office.told(conversation, &store)?;
+    Ok(Outcomes { calls: outcomes, office, gateway: arrived })
 }
 
 /// Starts a box in `folder`; `extra` is more of its configuration.
@@ -244,180 +234,6 @@ async fn arrived(gateway: RunningGateway, store: &Store) -> anyhow::Result<Arriv
 /// What differs from the defaults: the greeting comes over the stream, where it can be interrupted.
 const EXTRA: &str = "[greeting]\nmode = \"stream\"\n";
 
-fn scenes() -> Vec<Scene> {
-    vec![
-        Scene {
-            title: "a Hebrew caller leaves name, reason and number",
-            sky: Sky::NoCloud,
-            script: callers::hebrew(),
-            check: check_hebrew,
-        },
-        Scene {
-            title: "an English caller interrupts the agent",
-            sky: Sky::NoCloud,
-            script: callers::english_interrupting(),
-            check: check_english,
-        },
-        Scene { title: "a caller says nothing", sky: Sky::NoCloud, script: callers::silent(), check: check_silent },
-        Scene {
-            title: "the media stream is refused, voicemail answers",
-            sky: Sky::NoCloud,
-            script: callers::refused(),
-            check: check_refused,
-        },
-        Scene {
-            title: "the cloud hears, thinks and speaks",
-            sky: Sky::Clear,
-            script: callers::hebrew_to_cloud(),
-            check: check_clear,
-        },
-        Scene {
-            title: "the cloud dies between two turns",
-            sky: Sky::Breaks,
-            script: callers::hebrew(),
-            check: check_break,
-        },
-    ]
-}
-
-fn check_hebrew(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
-    let mut expectations = common(report, kept);
-    expectations.extend([
-        expect("the name was understood", field(kept, "name").contains("דני כהן")),
-        expect("the number was understood", field(kept, "phone") == callers::HEBREW_NUMBER),
-        expect("the number was confirmed", is_confirmed(kept, "phone")),
-        expect("the reason was understood", field(kept, "reason").contains("תור")),
-        expect("the call was completed", outcome(kept) == Some(CallOutcome::Completed)),
-    ]);
-    expectations
-}
-
-fn check_english(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
-    let clears = report.stream.as_ref().map_or(0, |stream| stream.clears);
-    let soon = report
-        .turns
-        .iter()
-        .filter(|turn| turn.over_agent)
-        .all(|turn| turn.to_clear.is_some_and(|waited| waited <= Duration::from_millis(400)));
-    let mut expectations = common(report, kept);
-    expectations.extend([
-        expect("the agent fell silent when interrupted", clears >= 1),
-        expect("it fell silent soon", soon),
-        expect(
-            "the box answered in English",
-            kept.call.as_ref().is_some_and(|call| call.language == Language::English),
-        ),
-        expect("the name was understood", field(kept, "name").to_lowercase().contains("david")),
-        expect("the number was understood", field(kept, "phone") == callers::ENGLISH_NUMBER),
-    ]);
-    expectations
-}
-
-fn check_silent(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
-    let mut expectations = common(report, kept);
-    expectations.extend([
-        expect("the agent asked again and said goodbye", report.agent_speech.len() >= 3),
-        expect("the call ended for silence", outcome(kept) == Some(CallOutcome::Silent)),
-    ]);
-    expectations
-}
-
-fn check_refused(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
-    let voicemail = kept.voicemail.as_ref();
-    let transcript = voicemail.and_then(|mail| mail.transcript.as_ref()).map_or("", |text| text.reveal());
-    vec![
-        expect("the caller was asked for a message", report.count(|what| *what == Happened::RecordStarted) == 1),
-        expect("the message was kept", voicemail.is_some_and(|mail| mail.recording.is_some())),
-        expect("the message was transcribed", transcript.contains("תחזרו")),
-        expect("the carrier saw nothing wrong", report.warnings.iter().all(|warning| is_of_refusal(warning.code))),
-    ]
-}
-
-fn check_clear(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
-    let mut expectations = common(report, kept);
-    let clear = |turn: &TurnRow| served(turn) == ("openai", "openai", "google");
-    expectations.extend([
-        expect("OpenAI heard and replied, and Google spoke, in every turn", spoken_turns(kept).all(clear)),
-        expect("the name was understood", field(kept, "name") == "דני כהן"),
-        expect("the number was understood", field(kept, "phone") == callers::HEBREW_NUMBER),
-        expect("the reason was understood", field(kept, "reason").contains("תור")),
-        expect("the call was completed", outcome(kept) == Some(CallOutcome::Completed)),
-        expect("what it cost was noted", kept.call.as_ref().is_some_and(|call| call.cost_micros > 0)),
-    ]);
-    expectations
-}
-
-fn check_break(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
-    let mut expectations = common(report, kept);
-    let first = spoken_turns(kept).next();
-    let is_local = |turn: &TurnRow| {
-        let (hears, thinks, speaks) = served(turn);
-        hears != "openai" && thinks == "receptionist" && speaks != "google"
-    };
-    expectations.extend([
-        expect(
-            "the cloud served the first turn",
-            first.is_some_and(|turn| served(turn) == ("openai", "openai", "google")),
-        ),
-        expect(
-            "this device served the others",
-            spoken_turns(kept).count() > 2 && spoken_turns(kept).skip(1).all(is_local),
-        ),
-        expect("the name was understood", field(kept, "name").contains("דני כהן")),
-        expect("the number was understood", field(kept, "phone") == callers::HEBREW_NUMBER),
-        expect("the reason was understood", field(kept, "reason").contains("תור")),
-        expect("the call was completed", outcome(kept) == Some(CallOutcome::Completed)),
-    ]);
-    expectations
-}
-
-/// Returns the turns in which the caller said something.
-fn spoken_turns(kept: &Kept) -> impl Iterator<Item = &TurnRow> {
-    kept.turns.iter().filter(|turn| !turn.caller.reveal().is_empty())
-}
-
-/// Returns who heard, replied and spoke.
-fn served(turn: &TurnRow) -> (&str, &str, &str) {
-    let weather = &turn.weather;
-    (
-        weather.recognize.as_deref().unwrap_or_default(),
-        weather.reply.as_deref().unwrap_or_default(),
-        weather.synthesize.as_deref().unwrap_or_default(),
-    )
-}
-
-/// Returns whether a code of the carrier belongs to a stream that is refused on purpose (319xx: stream errors).
-const fn is_of_refusal(code: u32) -> bool {
-    matches!(code, 31_900..=31_999)
-}
-
-fn common(report: &CallReport, kept: &Kept) -> Vec<Expectation> {
-    vec![
-        expect("the carrier saw nothing wrong", report.warnings.is_empty()),
-        expect("the agent was heard", !report.agent_speech.is_empty()),
-        expect("the box ended the call", report.count(|what| *what == Happened::CallerHungUp) == 0),
-        expect("the call was kept", kept.call.is_some()),
-    ]
-}
-
-const fn expect(what: &'static str, met: bool) -> Expectation {
-    Expectation { what, met }
-}
-
-fn outcome(kept: &Kept) -> Option<CallOutcome> {
-    kept.call.as_ref().map(|call| call.outcome)
-}
-
-fn field(kept: &Kept, name: &str) -> String {
-    let value = kept.form.as_ref().and_then(|form| form.get("fields")?.get(name)?.get("value"));
-    value.map(plain).unwrap_or_default()
-}
-
-fn is_confirmed(kept: &Kept, name: &str) -> bool {
-    let confirmed = kept.form.as_ref().and_then(|form| form.get("fields")?.get(name)?.get("confirmed"));
-    confirmed.and_then(serde_json::Value::as_bool) == Some(true)
-}
-
 fn print(number: usize, outcome: &Outcome) {
     output::line(format_args!("\n=== call {number}: {}", outcome.title));
     outcome.kept.print();
@@ -436,8 +252,7 @@ fn print(number: usize, outcome: &Outcome) {
         output::line(format_args!("  carrier     {} {}", warning.code, warning.text));
     }
     for expectation in &outcome.expectations {
-        let word = if expectation.met { "ok  " } else { "FAIL" };
-        output::line(format_args!("  {word} {}", expectation.what));
+        expectation.print();
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use telephony::{AccountId, AuthKey, EmptyKeyError, PublicUrl};
+use telephony::{AccountId, AuthKey, EmptyKeyError, Params, PublicUrl};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -14,12 +14,12 @@ use units::CallId;
 use crate::api::{Api, ApiSettings, CutListener, ORDERS_WAITING, Scissors};
 use crate::audio::AudioError;
 use crate::call::{LiveCall, Terms};
-use crate::http::{BoxClient, HttpError};
+use crate::http::{BoxClient, HttpError, Method};
 use crate::outbound;
 use crate::pace::Pace;
 use crate::report::CallReport;
-use crate::script::CallScript;
-use crate::sid::new_id;
+use crate::script::{CallScript, Signing};
+use crate::sid::{new_id, new_sid};
 use crate::voice::{CallerVoice, VoiceError};
 
 /// What the carrier knows about the account and the number that is rung.
@@ -38,6 +38,8 @@ pub struct CarrierConfig {
     pub connect_to: Option<SocketAddr>,
     /// Path and query of the webhook that answers calls. Default `/webhook/incoming_call`.
     pub incoming_path: String,
+    /// Path of the webhook that takes messages. Default `/webhook/whatsapp/incoming`.
+    pub message_path: String,
     /// Path of the call-progress callback. Default `/webhook/call_status`; `None` for none.
     pub status_path: Option<String>,
     /// Which progress is told. Default all.
@@ -61,6 +63,7 @@ impl CarrierConfig {
             public_url,
             connect_to: None,
             incoming_path: "/webhook/incoming_call".to_owned(),
+            message_path: "/webhook/whatsapp/incoming".to_owned(),
             status_path: Some("/webhook/call_status".to_owned()),
             status_events: vec![Progress::Initiated, Progress::Ringing, Progress::Answered, Progress::Completed],
             fallback_url: None,
@@ -207,6 +210,27 @@ impl Carrier {
         let call = LiveCall::prepare(&self.exchange, script, call_id, terms, updates).await?;
         // A call is a large future, and callers run many of them.
         Box::pin(call.run()).await
+    }
+
+    /// Has somebody write to the office, and returns the status that the box answered the webhook with. Both addresses are
+    /// written as the carrier writes them: `whatsapp:+972541112233`, or the number alone for an SMS.
+    ///
+    /// # Cancellation safety
+    ///
+    /// May be dropped half way; the box may or may not have got the message.
+    pub async fn write(&self, from: &str, to: &str, text: &str) -> Result<u16, HttpError> {
+        let sid = new_sid("SM");
+        let params = Params::new()
+            .with("MessageSid", &sid)
+            .with("SmsMessageSid", &sid)
+            .with("AccountSid", self.account_sid().as_str())
+            .with("From", from)
+            .with("To", to)
+            .with("Body", text)
+            .with("NumMedia", "0");
+        let Exchange { config, client, .. } = &*self.exchange;
+        let url = config.public_url.webhook(&config.message_path);
+        Ok(client.webhook(Method::Post, &url, &params, Signing::Right, &sid).await?.status)
     }
 
     /// Stops the REST interface and waits until it is gone. Calls that the box placed are given up.

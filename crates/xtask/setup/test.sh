@@ -16,7 +16,9 @@ step() {
 
 if cargo nextest --version >/dev/null 2>&1; then
     step "building the tests" cargo nextest run --workspace --no-run
-    step "tests" cargo nextest run --workspace
+    step "tests" cargo nextest run --workspace -E 'not package(e2e)'
+    # Whole calls wait more than they compute: several share a core.
+    step "tests of whole calls" cargo nextest run --workspace -E 'package(e2e)' --test-threads $(($(nproc) * 3))
 else
     echo "test: cargo-nextest is not here, so a test that hangs is not stopped; running under cargo test"
     step "building the tests" cargo test --workspace --tests --no-run
