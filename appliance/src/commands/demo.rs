@@ -100,6 +100,46 @@ pub fn run(arguments: &DemoArgs) -> anyhow::Result<ExitCode> {
     Ok(if met == calls.len() && office.is_met() && is_told { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The calls, and what came of those that were placed.
+struct Play {
+    scenes: Vec<Scene>,
+    reports: Vec<CallReport>,
+}
+
+impl Play {
+    /// Places the calls under one sky.
+    async fn place(&mut self, running: &RunningBox, clouds: &Clouds, skies: &[Sky]) -> anyhow::Result<()> {
+        let of = self.scenes.len();
+        for (number, scene) in (1_usize..).zip(&self.scenes).filter(|(_, scene)| skies.contains(&scene.sky)) {
+            output::line(format_args!("call {number} of {of}: {} ...", scene.title));
+            let placing = running.carrier.place(&scene.script);
+            let report = if scene.sky == Sky::Breaks {
+                let asked = clouds.cloud.requests(Service::Chat);
+                let dying = async {
+                    clouds.until_replied(asked).await;
+                    clouds.die();
+                };
+                tokio::join!(placing, dying).0?
+            } else {
+                placing.await?
+            };
+            self.reports.push(report);
+        }
+        Ok(())
+    }
+
+    /// Returns what came of each call; the box has stopped and left `store`.
+    fn outcomes(self, store: &Store) -> anyhow::Result<Vec<Outcome>> {
+        let outcome = |(scene, report): (Scene, CallReport)| {
+            let call: CallId = report.call_sid.parse().context("the carrier's name for a call")?;
+            let kept = Kept::read(store, &call)?;
+            let expectations = (scene.check)(&report, &kept);
+            Ok(Outcome { title: scene.title, report, kept, expectations })
+        };
+        self.scenes.into_iter().zip(self.reports).map(outcome).collect()
+    }
+}
+
 async fn play(arguments: &DemoArgs) -> anyhow::Result<Outcomes> {
     let folder = arguments.folder.as_path();
     let voice = LocalVoice::of_callers(&Synthesizer::default())?;
@@ -110,17 +150,8 @@ async fn play(arguments: &DemoArgs) -> anyhow::Result<Outcomes> {
     let extra = format!("{}\n{sync}", office.tables());
     let (mut running, clouds) = (start(folder, &extra, Arc::new(voice)).await?, Clouds::start().await?);
     output::line(format_args!("the box answers at {}", running.config.http.public_url.as_str()));
-    let scenes = scenes();
-    let mut reports = Vec::new();
-    let mut place = async |running: &RunningBox, number: usize, scene: &Scene| {
-        output::line(format_args!("call {} of {}: {} ...", number + 1, scenes.len(), scene.title));
-        let report = running.carrier.place(&scene.script).await?;
-        reports.push(report);
-        anyhow::Ok(())
-    };
-    for (number, scene) in scenes.iter().enumerate().filter(|(_, scene)| scene.sky == Sky::NoCloud) {
-        place(&running, number, scene).await?;
-    }
+    let mut play = Play { scenes: scenes(), reports: Vec::new() };
+    play.place(&running, &clouds, &[Sky::NoCloud]).await?;
     output::line("a customer writes over WhatsApp ...");
     let conversation = office.write(&running).await?;
     let fetched = |metrics: &str| metrics.lines().any(|line| line == "kolbox_messages_fetched_total 1");
@@ -134,47 +165,36 @@ async fn play(arguments: &DemoArgs) -> anyhow::Result<Outcomes> {
     let voice = clouds.hears(LocalVoice::of_callers(&Synthesizer::default())?);
     boxed::forget_config(folder)?;
     let mut running = start(folder, &extra, Arc::new(voice)).await?;
-    for (number, scene) in scenes.iter().enumerate() {
-        match scene.sky {
-            Sky::NoCloud => {}
-            Sky::Clear => place(&running, number, scene).await?,
-            Sky::Breaks => {
-                let asked = clouds.cloud.requests(Service::Chat);
-                let dying = async {
-                    clouds.until_replied(asked).await;
-                    clouds.die();
-                };
-                tokio::join!(place(&running, number, scene), dying).0?;
-            }
-        }
-    }
-    if let Some(gateway) = &gateway {
+    play.place(&running, &clouds, &[Sky::Clear, Sky::Breaks]).await?;
+    wait_until_told(gateway.as_ref(), &office, &mut running, &play.reports).await;
+    let config = running.stop().await?;
+    let store = Store::open(&StoreConfig::new(&config.store.path))?;
+    let gateway = match gateway {
+        Some(gateway) => Some(arrived(gateway, &store).await?),
+        None => None,
+    };
+    Ok(Outcomes { calls: play.outcomes(&store)?, office: office.told(conversation, &store)?, gateway })
+}
+
+/// Waits until the gateway and the CRM were told of everything; says so when they were not.
+async fn wait_until_told(
+    gateway: Option<&RunningGateway>,
+    office: &Office,
+    running: &mut RunningBox,
+    reports: &[CallReport],
+) {
+    if let Some(gateway) = gateway {
         let telling = async {
-            wait_until_heard(gateway, &reports).await?;
+            wait_until_heard(gateway, reports).await?;
             running.wait_until("/metrics", TELL_PATIENCE, is_told).await
         };
         if let Err(error) = timeout(TELL_PATIENCE, telling).await.context("it took too long").flatten() {
             output::line(format_args!("the gateway was not told of everything: {error:#}"));
         }
     }
-    if let Err(error) = office.wait_until_told(&mut running).await {
+    if let Err(error) = office.wait_until_told(running).await {
         output::line(format_args!("the CRM was not told of everything: {error:#}"));
     }
-    let config = running.stop().await?;
-    let store = Store::open(&StoreConfig::new(&config.store.path))?;
-    let arrived = match gateway {
-        Some(gateway) => Some(arrived(gateway, &store).await?),
-        None => None,
-    };
-    let mut outcomes = Vec::new();
-    for (scene, report) in scenes.into_iter().zip(reports) {
-        let call: CallId = report.call_sid.parse().context("the carrier's name for a call")?;
-        let kept = Kept::read(&store, &call)?;
-        let expectations = (scene.check)(&report, &kept);
-        outcomes.push(Outcome { title: scene.title, report, kept, expectations });
-    }
-    let office = office.told(conversation, &store)?;
-    Ok(Outcomes { calls: outcomes, office, gateway: arrived })
 }
 
 /// Starts a box in `folder`; `extra` is more of its configuration.

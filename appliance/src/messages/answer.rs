@@ -250,7 +250,7 @@ fn finish(desk: &mut Desk<'_>, key: MessageKey, answered: Option<Answered>) -> R
         desk.put(&key, &row)?;
         if let Some(fact) = fact {
             put_fact(&mut desk.batch, &fact)?;
-            desk.parts.leads.notify();
+            desk.tells_leads = true;
         }
         if outcome == Outcome::Person {
             let who = name.unwrap_or(theirs);
@@ -259,7 +259,7 @@ fn finish(desk: &mut Desk<'_>, key: MessageKey, answered: Option<Answered>) -> R
             let messages = &desk.parts.messages;
             let kind = NoticeKind::PersonWanted;
             messages.put_notice(&mut desk.batch, config, kind, &key.to_string(), values, desk.now_ms)?;
-            messages.wake();
+            desk.tells_owner = true;
         }
     }
     if !answered.text.reveal().trim().is_empty() {

@@ -26,6 +26,10 @@ pub(crate) struct Desk<'a> {
     conversations: BTreeMap<ConversationId, Open>,
     sends: Vec<MessageKey>,
     answers: Vec<MessageKey>,
+    /// Whether the batch has something for the leads, and for the owner: whoever works on it is woken when it is there to
+    /// be found.
+    pub(crate) tells_leads: bool,
+    pub(crate) tells_owner: bool,
 }
 
 /// A conversation that was read.
@@ -58,6 +62,8 @@ impl Parts {
                 conversations: BTreeMap::new(),
                 sends: Vec::new(),
                 answers: Vec::new(),
+                tells_leads: false,
+                tells_owner: false,
             };
             let value = work(&mut desk)?;
             desk.commit()?;
@@ -170,6 +176,12 @@ impl Desk<'_> {
         drop(queues);
         if has_work {
             self.parts.messages.news.notify_one();
+        }
+        if self.tells_leads {
+            self.parts.leads.notify();
+        }
+        if self.tells_owner {
+            self.parts.messages.wake();
         }
         Ok(())
     }

@@ -7,7 +7,8 @@ use store::{ConversationRow, MessageKey};
 use super::reply::{Answered, Outcome};
 use crate::leads::of_form;
 
-/// Returns what a message told, once its form is whole or nothing more is asked.
+/// Returns what a message told: when a form begins, so that the office knows of everybody who wrote and wrote no more; when
+/// it is whole; and when nothing more is asked.
 pub(super) fn fact(
     key: &MessageKey,
     conversation: &ConversationRow,
@@ -16,7 +17,7 @@ pub(super) fn fact(
     now_ms: u64,
 ) -> Option<Fact> {
     let is_complete = answered.record.as_ref().is_some_and(|record| record.complete);
-    if !is_complete && matches!(answered.outcome, None | Some(Outcome::GoesOn)) {
+    if !is_complete && !answered.begins && matches!(answered.outcome, None | Some(Outcome::GoesOn)) {
         return None;
     }
     let source = Source { kind: SourceKind::Message, id: key.to_string() };

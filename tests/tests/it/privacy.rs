@@ -97,8 +97,16 @@ async fn no_number_and_no_word_of_a_caller_is_ever_logged() {
         "private key-----",
         "bearer ",
     ] {
-        let line = text.lines().find(|line| line.contains(secret));
+        let line = text.lines().find(|line| without_time(line).contains(secret));
         assert_eq!(line, None, "'{secret}' was logged");
+    }
+}
+
+/// Returns a line of the log without the time it begins with, whose digits are nobody's.
+fn without_time(line: &str) -> &str {
+    match line.split_once(' ') {
+        Some((time, rest)) if time.starts_with("20") && time.ends_with('z') => rest,
+        _ => line,
     }
 }
 

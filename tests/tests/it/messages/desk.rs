@@ -1,13 +1,15 @@
 //! Who answers: the language model while it can be reached, and the owner when a person is wanted.
 
 use appliance::config::NoticeKind;
-use e2e::{BoxOptions, wait_until};
+use e2e::{BoxOptions, PhraseBook, wait_until};
 use fakes::{Behaviour, ChatRule, Cloud, CloudConfig, Fault, Service};
+use leads::SourceKind;
 use serde_json::json;
-use store::{Author, Batch};
-use units::Pii;
+use store::{Author, Batch, CallOutcome};
+use testcall::{CallScript, Step};
+use units::{Language, Pii};
 
-use super::office::{MessageOffice, Provider};
+use super::office::{CONTACT, MessageOffice, OFFICE, Provider};
 
 const OWNER: &str = "+972521111111";
 
@@ -38,8 +40,8 @@ async fn the_model_answers_while_it_can_and_the_receptionist_goes_on_from_there_
         let next = if provider == Provider::Twilio { 0 } else { before };
         let second = office.sent_text(next).await;
         assert!(second.contains("get back to you"), "the name is known, so the form is whole: {second}");
-        let lead = wait_until("the lead", async || office.leads().pop()).await.unwrap();
-        assert_eq!(lead.name.unwrap().value.reveal(), "Dana Levy");
+        let lead = async || office.leads().pop()?.name.filter(|name| name.value.reveal() == "Dana Levy");
+        wait_until("the lead by name", lead).await.unwrap();
         office.stop().await;
         cloud.stop().await;
     }
@@ -105,4 +107,35 @@ async fn sms(office: &MessageOffice, count: usize) -> Vec<String> {
     })
     .await
     .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voice_call_over_whatsapp_takes_the_path_of_calls_and_is_of_who_writes() {
+    let book = PhraseBook::new(&["dana levy", "about a flat for rent"]);
+    let office = MessageOffice::start_with(Provider::Twilio, BoxOptions::understanding(&book)).await;
+    let script = CallScript {
+        from: Pii::new(CONTACT.to_owned()),
+        to: Pii::new(format!("whatsapp:{OFFICE}")),
+        ..CallScript::of([
+            Step::wait_for_agent(),
+            Step::say("dana levy", Language::English),
+            Step::wait_for_agent(),
+            Step::say("about a flat for rent", Language::English),
+            Step::wait_end(),
+        ])
+    };
+    let report = office.running.call(&script).await.unwrap();
+    let call = report.call_sid.parse().unwrap();
+    assert_eq!(office.running.record(&call).unwrap().unwrap().outcome, CallOutcome::Completed);
+    let called = wait_until("the lead of the call", async || office.leads().pop()).await.unwrap();
+    assert_eq!(called.phone.as_ref().map(|phone| phone.reveal().as_str()), Some("+972501234567"));
+    office.says("id-1", "hello").await;
+    let both = async || {
+        let leads = office.leads();
+        assert_eq!(leads.len(), 1);
+        leads.into_iter().find(|lead| lead.sources.contains_key(&SourceKind::Message))
+    };
+    let lead = wait_until("the same lead to have been told of the message", both).await.unwrap();
+    assert_eq!(lead.id, called.id);
+    office.stop().await;
 }
