@@ -1,15 +1,15 @@
 //! Text messages over `WhatsApp` and SMS: taken in, answered, sent, and what became of them.
 //!
-//! What is decided is decided by the pure crate `messaging` and by [`dialogue`]; what is to be done stands in the store, so
+//! What is decided is decided by the pure crate `messaging` and by `dialogue`; what is to be done stands in the store, so
 //! that nothing acknowledged is lost and nothing is done twice:
 //!
-//! 1. A webhook is answered when its messages are committed together with the work they make ([`receive`]).
-//! 2. The worker ([`work`]) does that work, one thing of a conversation at a time: it fetches files, hears voice notes and
-//!    writes the answer ([`answer`]), whose commit takes the work away and queues the answer.
-//! 3. It sends what is queued ([`send`]). That it begins to is committed before, so that after a power cut a message that may
+//! 1. A webhook is answered when its messages are committed together with the work they make (`receive`).
+//! 2. The worker (`work`) does that work, one thing of a conversation at a time: it fetches files, hears voice notes and
+//!    writes the answer (`answer`), whose commit takes the work away and queues the answer.
+//! 3. It sends what is queued (`send`). That it begins to is committed before, so that after a power cut a message that may
 //!    have been sent is known as such, and not sent again.
 //!
-//! **Invariant:** rows of the four tables of messages are changed under one lock, on a [`desk::Desk`], and nowhere else.
+//! **Invariant:** rows of the four tables of messages are changed under one lock, on a `desk::Desk`, and nowhere else.
 //! **Invariant:** a message is handed to a provider at most once, except where the provider has said that it did not take it.
 
 mod answer;

@@ -1,6 +1,6 @@
 //! From a recorded message to what is said in it: looked through for speech, heard stretch by stretch on this device.
 //!
-//! Calls come first: a recognizer that is busy with them is waited for, and after [`PATIENCE`] the message is tried again
+//! Calls come first: a recognizer that is busy with them is waited for, and after `PATIENCE` the message is tried again
 //! later. At no time does a message have more than one stretch in the recognizer's queue.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! The media stream's WebSocket: handshake, admission, and then a call's task.
 //!
-//! A socket has to show a one-time token within [`START_PATIENCE`], as the last segment of its path or as a parameter
+//! A socket has to show a one-time token within `START_PATIENCE`, as the last segment of its path or as a parameter
 //! of its `start` frame; a handshake that carries a signature must carry the right one. Until then it costs little:
 //! no engine, no record, and only so many at once.
 
