@@ -80,6 +80,12 @@ crm: ## Kill a box KILLS times (200) while LEADS (500) are made and delivered, a
 	@cargo build --release --package chaos --package appliance
 	@target/release/kolbox-chaos crm --kills $(or $(KILLS),200) --leads $(or $(LEADS),500) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
 
+.PHONY: messages
+messages: ## Kill a box KILLS times (100) while MESSAGES (300) come in and are answered, look what was lost or sent twice; PROVIDER=meta, SEED, BREAK=ack-early, send-twice.
+	@$(setup) test
+	@cargo build --release --package chaos --package appliance
+	@target/release/kolbox-chaos messages --kills $(or $(KILLS),100) --messages $(or $(MESSAGES),300) --provider $(or $(PROVIDER),twilio) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
+
 .PHONY: check
 check: setup ## Check format, lints, docs and house rules without running the tests.
 	@cargo xtask check

@@ -1,13 +1,11 @@
 //! A campaign from its first round to its figures.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use rand::RngExt as _;
-use tempfile::TempDir;
 
 use crate::check::{EVENTS, Findings, LOSSES, check, read};
 use crate::cli::CampaignOptions;
@@ -17,46 +15,14 @@ use crate::progress::Progress;
 use crate::promise::{Promise, Said};
 use crate::report::{Counts, Report};
 use crate::seat::Heard;
+use crate::stage;
 
 /// Lines of devices that wait to be taken; then their pipes fill, and they wait.
 const HEARD: usize = 4_096;
 
 /// Runs a campaign and prints its figures.
 pub(crate) fn run(options: &CampaignOptions) -> anyhow::Result<ExitCode> {
-    let seed = options.seed.unwrap_or_else(|| rand::rng().random_range(0..1_000_000));
-    let mut folder = tempfile::Builder::new().prefix("kolbox-chaos-").tempdir()?;
-    folder.disable_cleanup(true);
-    let done = Campaign::run(options, seed, &folder);
-    let is_good = done.as_ref().is_ok_and(|report| report.is_good);
-    let kept = if is_good && !options.keep { remove(folder) } else { Some(folder.keep()) };
-    let mut report = match done {
-        Ok(report) => report,
-        Err(error) => {
-            let kept = kept.map(|folder| folder.display().to_string()).unwrap_or_default();
-            return Err(error.context(format!("the campaign with --seed {seed} broke off; it lies in {kept}")));
-        }
-    };
-    report.folder = kept.map(|folder| folder.display().to_string());
-    print(&report, options)?;
-    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Removes the folder; nothing is left of it.
-fn remove(mut folder: TempDir) -> Option<PathBuf> {
-    folder.disable_cleanup(false);
-    // What cannot be removed lies in the system's temporary folder.
-    drop(folder.close());
-    None
-}
-
-#[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
-fn print(report: &Report, options: &CampaignOptions) -> anyhow::Result<()> {
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(report)?);
-    } else {
-        println!("{report}");
-    }
-    Ok(())
+    stage::run("kolbox-chaos-", &options.common, |seed, folder| Campaign::run(options, seed, folder))
 }
 
 /// A campaign under way.
@@ -70,11 +36,11 @@ struct Campaign {
 }
 
 impl Campaign {
-    fn run(options: &CampaignOptions, seed: u64, folder: &TempDir) -> anyhow::Result<Report> {
+    fn run(options: &CampaignOptions, seed: u64, folder: &Path) -> anyhow::Result<Report> {
         let (sender, heard) = sync_channel(HEARD);
-        let mut progress = Progress::new(options.rounds);
-        progress.say(&format!("seed {seed}; starting in {}", folder.path().display()));
-        let fleet = Fleet::start(folder.path(), options, seed, &sender)?;
+        let mut progress = Progress::new(options.rounds, "rounds", "promised");
+        progress.say(&format!("seed {seed}; starting in {}", folder.display()));
+        let fleet = Fleet::start(folder, options, seed, &sender)?;
         let waiting = vec![None; fleet.devices.len()];
         let mut campaign = Self { fleet, heard, promised: Vec::new(), waiting, counts: Counts::default() };
         let gateways = usize::from(options.gateways.get());

@@ -27,36 +27,88 @@ pub(crate) enum Command {
     Device(DeviceOptions),
     /// Kill a box at random moments while leads are made, changed and delivered, and look what the CRM got.
     Crm(CrmOptions),
+    /// Kill a box at random moments while people write to it and are answered, and look what was lost or sent twice.
+    Messages(MessagesOptions),
 }
 
-/// How the campaign of leads is run.
+/// What is said of every campaign.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct CrmOptions {
-    /// How often the box is killed.
-    #[arg(long, default_value_t = 200)]
-    pub(crate) kills: u32,
-    /// People; each becomes one lead, with several changes.
-    #[arg(long, default_value = "500")]
-    pub(crate) leads: NonZeroUsize,
-    /// Decides when the box is killed and what the receiver does; how that falls together with what the programs do is left
-    /// to chance. Default: a random one.
+pub(crate) struct Common {
+    /// Decides what happens when; how that falls together with what the programs do is left to chance. Default: a random
+    /// one.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// Longest wait for everything to be delivered when nobody is killed any more.
-    #[arg(long, value_parser = humantime::parse_duration, default_value = "5m", value_name = "TIME")]
-    pub(crate) settle: Duration,
-    /// Break the promise on purpose: the campaign must fail then.
-    #[arg(long = "break", value_enum, value_name = "HOW")]
-    pub(crate) broken: Option<CrmBroken>,
-    /// The program kolbox. Default: the one beside this program.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kolbox: Option<PathBuf>,
     /// Keep the folder of the campaign even if all went well.
     #[arg(long)]
     pub(crate) keep: bool,
     /// Print the figures as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What is said of campaigns that kill one box.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BoxOptions {
+    /// How often the box is killed.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) kills: u32,
+    /// Longest wait for everything to be done when nobody is killed any more.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "5m", value_name = "TIME")]
+    pub(crate) settle: Duration,
+    /// The program kolbox. Default: the one beside this program.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kolbox: Option<PathBuf>,
+}
+
+/// How the campaign of leads is run.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CrmOptions {
+    /// People; each becomes one lead, with several changes.
+    #[arg(long, default_value = "500")]
+    pub(crate) leads: NonZeroUsize,
+    /// Break the promise on purpose: the campaign must fail then.
+    #[arg(long = "break", value_enum, value_name = "HOW")]
+    pub(crate) broken: Option<CrmBroken>,
+    #[command(flatten)]
+    pub(crate) of_box: BoxOptions,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// How the campaign of messages is run.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MessagesOptions {
+    /// Texts that people write, about ten each.
+    #[arg(long, default_value = "300")]
+    pub(crate) messages: NonZeroUsize,
+    /// Who carries them.
+    #[arg(long, value_enum, default_value = "twilio")]
+    pub(crate) provider: Provider,
+    /// Break a promise on purpose: the campaign must fail then.
+    #[arg(long = "break", value_enum, value_name = "HOW")]
+    pub(crate) broken: Option<MessagesBroken>,
+    #[command(flatten)]
+    pub(crate) of_box: BoxOptions,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Who carries messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Provider {
+    /// Twilio.
+    Twilio,
+    /// Meta's Cloud API.
+    Meta,
+}
+
+/// Ways to break the promises of the campaign of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MessagesBroken {
+    /// At each kill, what came in last is not on the disk.
+    AckEarly,
+    /// At each kill, what was being sent is queued again.
+    SendTwice,
 }
 
 /// Ways to break the promise of the campaign of leads.
@@ -72,9 +124,6 @@ pub(crate) struct CampaignOptions {
     /// Rounds; each takes about a second and begins one or two faults.
     #[arg(long, default_value_t = 500)]
     pub(crate) rounds: u32,
-    /// Decides what happens when; the same number gives the same faults. Default: a random one.
-    #[arg(long)]
-    pub(crate) seed: Option<u64>,
     /// Devices.
     #[arg(long, default_value = "3")]
     pub(crate) devices: NonZeroU8,
@@ -93,12 +142,8 @@ pub(crate) struct CampaignOptions {
     /// The program kolbox-gateway. Default: the one beside this program.
     #[arg(long, value_name = "FILE")]
     pub(crate) gateway: Option<PathBuf>,
-    /// Keep the folder of the campaign even if all went well.
-    #[arg(long)]
-    pub(crate) keep: bool,
-    /// Print the figures as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
 }
 
 /// Ways to break the promise.

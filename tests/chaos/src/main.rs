@@ -5,22 +5,28 @@
 //! faults at moments that a seed decides ([`plan`]); most end in the same round, some later. In the end everything is
 //! healed, the outboxes must become empty, and what lies in the database is compared with what was promised ([`check`]).
 //!
-//! `kolbox-chaos crm` is a campaign of its own: it kills a real box while leads are made and delivered ([`crm`]).
+//! Two campaigns kill a real box alone: `kolbox-chaos crm` while leads are made and delivered ([`crm`]), and
+//! `kolbox-chaos messages` while people write to it and are answered ([`messages`]).
 //!
 //! **Invariant:** what happens when is decided by the seed alone; how it falls together with what the programs do is not.
 //! **Invariant:** only what this process has read of a device counts as promised.
 
+mod box_api;
+mod box_report;
 mod campaign;
 mod check;
 mod cli;
 mod crm;
 mod device;
 mod fleet;
+mod messages;
 mod plan;
 mod progress;
 mod promise;
 mod report;
 mod seat;
+mod stage;
+mod victim;
 
 use std::process::ExitCode;
 
@@ -33,6 +39,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Some(Command::Device(options)) => device::run(&options).map(|()| ExitCode::SUCCESS),
         Some(Command::Crm(options)) => crm::run(&options),
+        Some(Command::Messages(options)) => messages::run(&options),
         None => campaign::run(&cli.campaign),
     };
     done.unwrap_or_else(|error| {

@@ -11,24 +11,28 @@ const LINE_EVERY: Duration = Duration::from_secs(15);
 /// Shows progress on the standard error output.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    rounds: u32,
+    all: u32,
+    done: &'static str,
+    promised: &'static str,
     has_terminal: bool,
     next_line: Instant,
 }
 
 impl Progress {
-    pub(crate) fn new(rounds: u32) -> Self {
+    /// Makes one that ends when `all` is done; the words are what is done, and what came of it.
+    pub(crate) fn new(all: u32, done: &'static str, promised: &'static str) -> Self {
         let has_terminal = std::io::stderr().is_terminal();
-        Self { rounds, has_terminal, next_line: Instant::now() + LINE_EVERY }
+        Self { all, done, promised, has_terminal, next_line: Instant::now() + LINE_EVERY }
     }
 
-    /// Shows that so many rounds are done and so many events promised.
-    pub(crate) fn show(&mut self, round: u32, promised: usize) {
+    /// Shows how much is done and what came of it so far.
+    pub(crate) fn show(&mut self, count: u32, promised: usize) {
+        let line = format!("{count}/{} {}, {promised} {}", self.all, self.done, self.promised);
         if self.has_terminal {
-            put(&format!("\r{} {round}/{} rounds, {promised} promised ", bar(round, self.rounds), self.rounds));
-        } else if Instant::now() >= self.next_line || round == self.rounds {
+            put(&format!("\r{} {line} ", bar(count, self.all)));
+        } else if Instant::now() >= self.next_line || count == self.all {
             self.next_line = Instant::now() + LINE_EVERY;
-            put(&format!("{round}/{} rounds, {promised} promised\n", self.rounds));
+            put(&format!("{line}\n"));
         }
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::check::Findings;
 use crate::plan::Kind;
+use crate::stage::Figures;
 
 /// All of them.
 #[derive(Debug, Serialize)]
@@ -68,6 +69,16 @@ impl Report {
             findings,
             folder: None,
         }
+    }
+}
+
+impl Figures for Report {
+    fn is_good(&self) -> bool {
+        self.is_good
+    }
+
+    fn kept_in(&mut self, folder: String) {
+        self.folder = Some(folder);
     }
 }
 

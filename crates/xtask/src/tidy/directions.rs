@@ -62,7 +62,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("rig", &[]),
     ("fuzz-targets", &["telephony", "messaging", "replay"]),
     ("sim", &["units", "protocol", "sync", "gateway", "rig"]),
-    ("chaos", &["units", "protocol", "leads", "fakes", "store", "sync", "appliance", "rig"]),
+    (
+        "chaos",
+        &[
+            "units",
+            "telephony",
+            "protocol",
+            "leads",
+            "testcall",
+            "messaging",
+            "fakes",
+            "store",
+            "sync",
+            "appliance",
+            "rig",
+        ],
+    ),
     (
         "e2e",
         &[

@@ -8,9 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::office::Ack;
-
-/// Examples shown at most.
-const MAX_EXAMPLES: usize = 10;
+use crate::box_report::{self, Examples};
 
 /// What was found.
 #[derive(Debug, Default, Serialize)]
@@ -42,20 +40,38 @@ pub(crate) struct Findings {
     /// People with more than one lead.
     pub(crate) doubled: u64,
     /// Some of what is wrong, in words.
-    pub(crate) examples: Vec<String>,
+    pub(crate) examples: Examples,
 }
 
-impl Findings {
-    /// Tells whether everything acknowledged arrived, in order and provably.
-    pub(crate) fn is_good(&self) -> bool {
+impl box_report::Findings for Findings {
+    const NAME: &'static str = "crm";
+    const PROMISE: &'static str = "every acknowledged change arrived, in order";
+
+    fn is_good(&self) -> bool {
         let wrong = [self.missing, self.out_of_order, self.altered, self.unproven, self.gaps, self.stale, self.doubled];
         wrong.iter().all(|count| *count == 0) && self.acknowledged > 0
     }
 
-    fn example(&mut self, text: String) {
-        if self.examples.len() < MAX_EXAMPLES {
-            self.examples.push(text);
-        }
+    fn figures(&self) -> Vec<(&'static str, u64, &'static str)> {
+        vec![
+            ("leads", self.leads, ""),
+            ("changes acknowledged", self.acknowledged, ""),
+            ("deliveries arrived", self.arrived, "taken, refused and cut"),
+            ("deliveries taken", self.taken, ""),
+            ("duplicates", self.duplicates, "same key, same bytes"),
+            ("changes merged", self.merged, "too many of their lead waited"),
+            ("missing", self.missing, "must be 0"),
+            ("out of order", self.out_of_order, "must be 0"),
+            ("altered", self.altered, "must be 0"),
+            ("unproven", self.unproven, "must be 0"),
+            ("gaps", self.gaps, "must be 0"),
+            ("stale leads", self.stale, "must be 0"),
+            ("doubled leads", self.doubled, "must be 0"),
+        ]
+    }
+
+    fn examples(&self) -> &Examples {
+        &self.examples
     }
 }
 
@@ -76,7 +92,7 @@ pub(super) fn check(acks: &[Ack], arrivals: &[Arrival], leads: &[Value]) -> Find
         let later = taken.get(ack.lead.as_str()).into_iter().flat_map(|taken| taken.range(ack.version..));
         if !later.map(|(_, one)| one.from_sequence).any(|from| from <= ack.version) {
             findings.missing += 1;
-            findings.example(format!("change {} of lead {} never arrived", ack.version, ack.lead));
+            findings.examples.push(|| format!("change {} of lead {} never arrived", ack.version, ack.lead));
         }
     }
     count_gaps(&taken, &mut findings);
@@ -97,21 +113,21 @@ fn follow<'a>(arrivals: &'a [Arrival], findings: &mut Findings) -> BTreeMap<&'a 
     for arrival in arrivals {
         let (Some(delivery), Ok(())) = (&arrival.delivery, arrival.proof) else {
             findings.unproven += 1;
-            findings.example(format!("a delivery is not proven: {:?}", arrival.proof));
+            findings.examples.push(|| format!("a delivery is not proven: {:?}", arrival.proof));
             continue;
         };
         let (lead, sequence) = (delivery.lead.id.as_str(), delivery.sequence);
         let newest = highest.entry(lead).or_default();
         if sequence < *newest {
             findings.out_of_order += 1;
-            findings.example(format!("change {sequence} of lead {lead} came after change {newest}"));
+            findings.examples.push(|| format!("change {sequence} of lead {lead} came after change {newest}"));
         }
         *newest = sequence.max(*newest);
         let of_lead = taken.entry(lead).or_default();
         if let Some(before) = of_lead.get(&sequence) {
             if before.key != arrival.key || before.body != arrival.body || delivery.id != arrival.key {
                 findings.altered += 1;
-                findings.example(format!("change {sequence} of lead {lead} came again, altered"));
+                findings.examples.push(|| format!("change {sequence} of lead {lead} came again, altered"));
             }
             findings.duplicates += 1;
         } else if arrival.reaction.takes() {
@@ -131,11 +147,9 @@ fn count_gaps(taken: &BTreeMap<&str, BTreeMap<u64, Taken<'_>>>, findings: &mut F
         for (sequence, one) in of_lead {
             if one.from_sequence > told + 1 {
                 findings.gaps += one.from_sequence - told - 1;
-                findings.example(format!(
-                    "nothing tells of changes {} to {} of lead {lead}",
-                    told + 1,
-                    one.from_sequence - 1
-                ));
+                findings.examples.push(|| {
+                    format!("nothing tells of changes {} to {} of lead {lead}", told + 1, one.from_sequence - 1)
+                });
             }
             told = *sequence;
         }
@@ -150,7 +164,7 @@ fn compare(taken: &BTreeMap<&str, BTreeMap<u64, Taken<'_>>>, leads: &[Value], fi
         let same = last.and_then(|view| serde_json::to_value(view).ok()).is_some_and(|view| view == *lead);
         if !same {
             findings.stale += 1;
-            findings.example(format!("lead {id} is not as it was last delivered"));
+            findings.examples.push(|| format!("lead {id} is not as it was last delivered"));
         }
     }
 }

@@ -7,21 +7,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use reqwest::header::{ETAG, HeaderMap};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::Method;
+use reqwest::header::ETAG;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::pause;
+use crate::box_api::BoxApi;
+use crate::victim::pause;
 
 /// Programs at once.
 const PROGRAMS: usize = 6;
-/// Longest wait for an answer.
-const ANSWER: Duration = Duration::from_secs(5);
-/// Time between two tries, while the box is away.
-const AGAIN: Duration = Duration::from_millis(15);
-/// Longest time the box may be away.
-const PATIENCE: Duration = Duration::from_mins(2);
 /// Time between two looks at what waits.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -45,18 +40,9 @@ pub(super) struct Office {
     programs: JoinSet<anyhow::Result<()>>,
 }
 
-#[derive(Clone)]
-struct BoxApi {
-    client: Client,
-    url: String,
-    token: String,
-}
-
 impl Office {
     /// Opens: from now on people are told of and changed, each by one program.
-    pub(super) fn open(url: &str, token: &str, people: usize, seed: u64) -> anyhow::Result<Self> {
-        let client = appliance::carrier::http_client().no_proxy().timeout(ANSWER).build()?;
-        let box_api = BoxApi { client, url: url.to_owned(), token: token.to_owned() };
+    pub(super) fn open(box_api: BoxApi, people: usize, seed: u64) -> Self {
         let (acks, is_closed) = (Arc::default(), Arc::new(AtomicBool::new(false)));
         let mut programs = JoinSet::new();
         for number in 0..PROGRAMS {
@@ -70,7 +56,7 @@ impl Office {
             };
             programs.spawn(program.run());
         }
-        Ok(Self { box_api, people, acks, is_closed, programs })
+        Self { box_api, people, acks, is_closed, programs }
     }
 
     /// Returns how much the box has acknowledged.
@@ -133,55 +119,7 @@ impl Office {
 
     /// Returns all leads as the box has them.
     pub(super) async fn leads(&self) -> anyhow::Result<Vec<Value>> {
-        let (mut leads, mut path) = (Vec::new(), "/api/leads?limit=200".to_owned());
-        loop {
-            let (_, _, page) = self.box_api.ask(Method::GET, &path, &[], &Value::Null).await?;
-            leads.extend(page.get("items").and_then(Value::as_array).cloned().unwrap_or_default());
-            let Some(next) = page.get("next").and_then(Value::as_str) else { return Ok(leads) };
-            path = format!("/api/leads?limit=200&after={next}");
-        }
-    }
-}
-
-impl BoxApi {
-    /// Asks until the box answers, however often it is killed meanwhile.
-    async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &Value,
-    ) -> anyhow::Result<(StatusCode, HeaderMap, Value)> {
-        let began = Instant::now();
-        loop {
-            match self.try_once(method.clone(), path, headers, body).await {
-                Some(answer) => return Ok(answer),
-                None if began.elapsed() > PATIENCE => bail!("the box does not answer {method} {path}"),
-                None => pause(AGAIN).await,
-            }
-        }
-    }
-
-    /// Asks once; `None` when the box is away or overloaded.
-    async fn try_once(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &Value,
-    ) -> Option<(StatusCode, HeaderMap, Value)> {
-        let mut request = self.client.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if !body.is_null() {
-            request = request.header("content-type", "application/json").body(body.to_string());
-        }
-        let response = request.send().await.ok()?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = response.bytes().await.ok()?;
-        let is_later = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-        (!is_later).then(|| (status, headers, serde_json::from_slice(&bytes).unwrap_or_default()))
+        self.box_api.list("/api/leads").await
     }
 }
 

@@ -65,3 +65,23 @@ fn a_box_that_forgets_too_early_is_found_out() {
     assert_eq!(output.status.code(), Some(1), "{report:#}");
     assert!(figure(&report, "missing") > 0, "{report:#}");
 }
+
+fn messages_campaign(arguments: &[&str]) -> (Output, Value) {
+    let small = ["messages", "--messages", "60", "--kills", "12", "--seed", "5", "--settle", "30s"];
+    campaign(&[&small, arguments].concat())
+}
+
+#[test]
+fn a_few_kills_of_a_box_lose_no_text_and_send_none_twice() {
+    let (output, report) = messages_campaign(&["--provider", "meta"]);
+    assert!(output.status.success() && report["is_good"] == true, "{report:#}");
+    assert!(figure(&report, "acknowledged") >= 66 && figure(&report, "sent") > 0, "{report:#}");
+    assert!(figure(&report, "uncertain") > 0 && figure(&report, "statuses") > 0, "{report:#}");
+}
+
+#[test]
+fn a_box_that_sends_again_what_it_may_have_sent_is_found_out() {
+    let (output, report) = messages_campaign(&["--break", "send-twice"]);
+    assert_eq!(output.status.code(), Some(1), "{report:#}");
+    assert!(figure(&report, "twice") > 0, "{report:#}");
+}

@@ -8,6 +8,7 @@ use serde_json::Value;
 use units::Pii;
 
 use super::{Ack, Findings, check};
+use crate::box_report::Findings as _;
 
 /// Returns a lead's changes 1 to `count` as they arrive, and the lead afterwards.
 fn changes(count: u64) -> (Vec<Arrival>, Lead) {
