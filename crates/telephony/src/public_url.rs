@@ -1,6 +1,7 @@
 //! The address under which the carrier knows this box.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// The public base URL of the box: `https://host[:port][/prefix]`, kept as it was configured.
@@ -90,6 +91,9 @@ fn check_host_and_port(text: &str) -> Result<(), ParsePublicUrlError> {
     if host.is_empty() {
         return Err(ParsePublicUrlError::NoHost);
     }
+    if !is_host(host) {
+        return Err(ParsePublicUrlError::HostName);
+    }
     match port {
         None => Ok(()),
         Some(port) => match port.parse::<u16>() {
@@ -97,6 +101,17 @@ fn check_host_and_port(text: &str) -> Result<(), ParsePublicUrlError> {
             Ok(0) | Err(_) => Err(ParsePublicUrlError::Port),
         },
     }
+}
+
+/// Returns whether this is a name or an address of a host; what ends in a number is an address.
+fn is_host(text: &str) -> bool {
+    if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    let last = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let is_name = !last.bytes().all(|byte| byte.is_ascii_digit());
+    let is_written = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+    is_written && (is_name || text.parse::<Ipv4Addr>().is_ok())
 }
 
 /// Splits `host:port`; the colons of an address in brackets do not count.
@@ -131,6 +146,10 @@ pub enum ParsePublicUrlError {
     /// There is nothing between the scheme and the path.
     #[error("no host, expected 'https://host[:port][/prefix]'")]
     NoHost,
+    /// It is not the name or the address of a host. One with `_` the carrier does not ask
+    /// (<https://www.twilio.com/docs/api/errors/21609>).
+    #[error("expected a host name of letters, digits, '.' and '-', or an address")]
+    HostName,
     /// The port is not a number the network has.
     #[error("port is not a number from 1 to 65535")]
     Port,
@@ -166,6 +185,7 @@ mod tests {
                 "h.example:443",
             ),
             ("http://127.0.0.1:8080/", "http://127.0.0.1:8080/w?a=1", "ws://127.0.0.1:8080/ws", "127.0.0.1:8080"),
+            ("https://a_b:c_d@h/e_f", "https://a_b:c_d@h/e_f/w?a=1", "wss://a_b:c_d@h/e_f/ws", "h"),
             ("https://u:p@[::1]:8443", "https://u:p@[::1]:8443/w?a=1", "wss://u:p@[::1]:8443/ws", "[::1]:8443"),
         ];
         for (base, webhook, stream, host) in cases {
@@ -187,6 +207,12 @@ mod tests {
             ("https://", E::NoHost),
             ("https:///path", E::NoHost),
             ("https://:443", E::NoHost),
+            ("https://my_box.example", E::HostName),
+            ("http://|", E::HostName),
+            ("https://[::x]", E::HostName),
+            ("https://10.0.0.300", E::HostName),
+            ("https://.", E::HostName),
+            ("https://u:p@my_box:8443/x", E::HostName),
             ("https://h:0", E::Port),
             ("https://h:99999", E::Port),
             ("https://h:x/y", E::Port),

@@ -76,7 +76,7 @@ impl Instructions {
 pub struct CreateCall {
     /// Who is called: a telephone number, a client or a SIP address.
     pub to: Pii<Address>,
-    /// The number shown there: one of the account's.
+    /// The number shown there: one of the account's. A client, or somebody at a SIP address, can be shown a client.
     pub from: Pii<Address>,
     /// What the call does when somebody answers.
     pub instructions: Instructions,
@@ -192,10 +192,11 @@ impl CreateCall {
     }
 
     pub(crate) fn form(&self) -> Result<Params, RequestError> {
-        let expected = "a telephone number, a client or a SIP address";
-        let written =
-            |field, address: &Pii<Address>| written(address.reveal()).ok_or(RequestError::at(field, expected));
-        let mut form = Params::new().with("To", written("To", &self.to)?).with("From", written("From", &self.from)?);
+        let to = self.to.reveal();
+        let callee = written(to).ok_or(RequestError::at("To", "a telephone number, a client or a SIP address"))?;
+        let caller = caller(self.from.reveal(), to)
+            .ok_or(RequestError::at("From", "a telephone number; a client only to a client or a SIP address"))?;
+        let mut form = Params::new().with("To", callee).with("From", caller);
         self.instructions.push(&mut form)?;
         if let Some(url) = &self.fallback_url {
             push_url(&mut form, "FallbackUrl", url)?;
@@ -224,6 +225,16 @@ fn written(address: &Address) -> Option<String> {
         // Calls over WhatsApp are begun by the other side, and dialled with markup.
         Address::WhatsApp(_) | Address::Withheld | Address::Other(_) => None,
     }
+}
+
+/// Returns who calls, as the carrier writes it, or `None` if nobody can be called in that name.
+fn caller(from: &Address, to: &Address) -> Option<String> {
+    let may_call = match from {
+        Address::Phone(_) => true,
+        Address::Client(_) => matches!(to, Address::Client(_) | Address::Sip(_)),
+        Address::Sip(_) | Address::WhatsApp(_) | Address::Withheld | Address::Other(_) => false,
+    };
+    may_call.then(|| written(from)).flatten()
 }
 
 fn is_word(text: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use reqwest::Url;
 use telephony::markup::WriteError;
 use telephony::{AccountId, Params};
 use units::CallId;
@@ -211,12 +212,15 @@ impl RequestError {
     }
 }
 
-/// Returns whether the carrier could ask this URL: a scheme of the web, a host name without `_`, not too long.
+/// Returns whether the carrier could ask this URL: a scheme of the web, a host name without `_`, not too long. Before the
+/// host a name and a password may stand, with which the carrier then asks.
 pub(crate) fn is_web_address(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else { return false };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
     let is_host = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
-    is_host && url.chars().count() <= MAX_URL_CHARS && url.bytes().all(|byte| byte.is_ascii_graphic())
+    let is_text = url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    is_host && is_text && url.chars().count() <= MAX_URL_CHARS && Url::parse(url).is_ok()
 }
 
 #[cfg(test)]
@@ -225,11 +229,30 @@ mod tests {
 
     #[test]
     fn only_what_the_carrier_can_ask_is_a_web_address() {
-        for url in ["https://box.example.org/a?b=c#rc=2", "http://127.0.0.1:8080", "https://[::1]/x"] {
+        for url in [
+            "https://box.example.org/a?b=c#rc=2",
+            "http://127.0.0.1:8080",
+            "https://[::1]/x",
+            "https://the_box:p@box.example.org/a@b_c",
+        ] {
             assert!(is_web_address(url), "{url}");
         }
         let long = format!("https://a.example/{}", "x".repeat(MAX_URL_CHARS));
-        for url in ["", "https://", "wss://a.example", "https://my_box.example", "https://a.example/ b", "/a", &long] {
+        for url in [
+            "",
+            "/a",
+            "https://",
+            "wss://a.example",
+            "https://my_box.example",
+            "https://a@my_box.example",
+            "https://a@",
+            "https://a.example/ b",
+            "https://a\\@b/",
+            "https://a:b:c/",
+            "https://a:99999/",
+            "https://[a]/",
+            &long,
+        ] {
             assert!(!is_web_address(url), "{url}");
         }
     }

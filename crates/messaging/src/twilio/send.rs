@@ -18,7 +18,7 @@ pub const MAX_TEXT_CHARS: usize = 1_600;
 pub enum Sender {
     /// One of the account's numbers, on the recipient's channel.
     Number(Pii<Address>),
-    /// A messaging service (`MG…`), which picks a number.
+    /// A messaging service (`MG` and 32 hexadecimal digits), which picks a number.
     Service(String),
 }
 
@@ -49,10 +49,7 @@ impl Sender {
                 let same_channel = std::mem::discriminant(number) == std::mem::discriminant(to);
                 Some(("From", written(number).filter(|_| same_channel)?))
             }
-            Self::Service(service) => {
-                let fits = (1..=64).contains(&service.len()) && service.bytes().all(|b| b.is_ascii_alphanumeric());
-                fits.then(|| ("MessagingServiceSid", service.clone()))
-            }
+            Self::Service(service) => is_sid("MG", service).then(|| ("MessagingServiceSid", service.clone())),
         }
     }
 }
@@ -68,7 +65,8 @@ fn push_content(params: &mut Params, content: &OutboundContent) -> Result<(), Re
             params.push("MediaUrl", media.url.reveal().as_str());
         }
         OutboundContent::Template(template) => {
-            let sid = template.sid.as_deref().ok_or(Refused::at("template.sid", Refusal::TemplateUnknown))?;
+            let sid = template.sid.as_deref().filter(|sid| is_sid("HX", sid));
+            let sid = sid.ok_or(Refused::at("template.sid", Refusal::TemplateUnknown))?;
             params.push("ContentSid", sid);
             if !template.variables.is_empty() {
                 params.push("ContentVariables", variables(&template.variables));
@@ -76,6 +74,11 @@ fn push_content(params: &mut Params, content: &OutboundContent) -> Result<(), Re
         }
     }
     Ok(())
+}
+
+/// Returns whether this is one of Twilio's names of that kind: two letters and 32 hexadecimal digits.
+fn is_sid(kind: &str, text: &str) -> bool {
+    text.strip_prefix(kind).is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Reads the answer to the form above.

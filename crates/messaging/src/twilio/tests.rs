@@ -11,6 +11,8 @@ use crate::{Answer, Refusal, UnixTime};
 mod properties;
 
 const NOW: UnixTime = UnixTime::from_secs(1_790_000_000);
+const SERVICE: &str = "MG0123456789abcdef0123456789ABCDEF";
+const TEMPLATE: &str = "HX0123456789abcdef0123456789abcdef";
 
 #[test]
 fn a_text_on_whatsapp_is_read_with_who_sent_it() {
@@ -160,28 +162,31 @@ fn a_message_is_written_as_the_form_of_messages_json() {
         bytes: Some(5_000_000),
     };
     let message = Outbound { to: whatsapp(), content: OutboundContent::Media(media) };
-    let form = write(&message, &Sender::Service("MG1".to_owned()), None).unwrap();
+    let form = write(&message, &Sender::Service(SERVICE.to_owned()), None).unwrap();
     let pairs: Vec<_> = form.iter().skip(1).collect();
     assert_eq!(
         pairs,
-        [("MessagingServiceSid", "MG1"), ("Body", "המפה"), ("MediaUrl", "https://box.example.org/m/1?t=secret")]
+        [("MessagingServiceSid", SERVICE), ("Body", "המפה"), ("MediaUrl", "https://box.example.org/m/1?t=secret")]
     );
 
-    let form = write(&template(&["דנה", "10:30"], Some("HX1")), &sender, None).unwrap();
+    let form = write(&template(&["דנה", "10:30"], Some(TEMPLATE)), &sender, None).unwrap();
     let pairs: Vec<_> = form.iter().skip(2).collect();
-    assert_eq!(pairs, [("ContentSid", "HX1"), ("ContentVariables", r#"{"1":"דנה","2":"10:30"}"#)]);
+    assert_eq!(pairs, [("ContentSid", TEMPLATE), ("ContentVariables", r#"{"1":"דנה","2":"10:30"}"#)]);
     assert_eq!(form.first("Body"), None);
-    let form = write(&template(&[], Some("HX1")), &sender, None).unwrap();
+    let form = write(&template(&[], Some(TEMPLATE)), &sender, None).unwrap();
     assert_eq!(form.first("ContentVariables"), None);
 }
 
 #[test]
 fn a_sender_of_another_channel_and_a_recipient_without_a_number_are_refused() {
     let sms = Sender::Number(Address::of("+972771234567").into());
-    let service = Sender::Service("MG1".to_owned());
+    let service = Sender::Service(SERVICE.to_owned());
     let refused = write(&text("x"), &sms, None).unwrap_err();
     assert_eq!((refused.field, refused.code(Provider::Twilio)), ("sender", Some(21_910)));
-    assert!(write(&text("x"), &Sender::Service("MG 1".to_owned()), None).is_err());
+    for service in ["MG1", "", TEMPLATE, "MG0123456789abcdef0123456789abcdeg", "MG0123456789abcdef0123456789abcdef0"] {
+        let refused = write(&text("x"), &Sender::Service(service.to_owned()), None).unwrap_err();
+        assert_eq!((refused.field, refused.refusal), ("sender", Refusal::SenderInvalid), "{service}");
+    }
     for to in ["", "client:dana", "sip:x@y", "*100"] {
         let message = Outbound { to: Address::of(to).into(), ..text("x") };
         let refused = write(&message, &service, None).unwrap_err();
@@ -189,13 +194,15 @@ fn a_sender_of_another_channel_and_a_recipient_without_a_number_are_refused() {
     }
     let message = Outbound { to: Address::of("+972541234567").into(), ..text("x") };
     assert_eq!(write(&message, &sms, None).unwrap().first("To"), Some("+972541234567"));
-    let refused = write(&template(&[], None), &service, None).unwrap_err();
-    assert_eq!((refused.field, refused.refusal), ("template.sid", Refusal::TemplateUnknown));
+    for sid in [None, Some("HX1"), Some(SERVICE)] {
+        let refused = write(&template(&[], sid), &service, None).unwrap_err();
+        assert_eq!((refused.field, refused.refusal), ("template.sid", Refusal::TemplateUnknown));
+    }
 }
 
 #[test]
 fn the_longest_text_is_1600_characters_of_any_script() {
-    let service = Sender::Service("MG1".to_owned());
+    let service = Sender::Service(SERVICE.to_owned());
     assert!(write(&text(&"א".repeat(1_600)), &service, None).is_ok());
     let refused = write(&text(&"א".repeat(1_601)), &service, None).unwrap_err();
     assert_eq!((refused.field, refused.code(Provider::Twilio)), ("text", Some(21_617)));
