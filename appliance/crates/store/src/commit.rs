@@ -1,6 +1,7 @@
 //! The one thread that writes: it gathers what waits, applies it at once and answers after one `fsync`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -9,11 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::batch::{Batch, Operation};
+use crate::census;
 use crate::disk::{Disk, is_full};
 use crate::engine::{Engine, close};
 use crate::frame::{self, Frame};
 use crate::outbox::{self, Outbox, OutboxLimits, Plan, Request};
-use crate::salvage::{CommitRecord, commit_key, tombstone_key};
+use crate::salvage::{self, CommitRecord, TOMBSTONE, commit_key, tombstone_key};
 
 /// Batches committed with one `fsync` at most. More would only make the first of them wait longer.
 const MAX_GROUP: usize = 256;
@@ -24,6 +26,14 @@ const ROW_OVERHEAD: u64 = 256;
 
 /// Events or batches at which a group that was waiting for more is committed.
 const LINGER_GROUP: usize = 64;
+
+/// Deletions after which a census is taken: 4,096 tombstones take a megabyte, and keep what was deleted around them from
+/// being overwritten. Counting an office's rows takes a tenth of a second.
+const CENSUS_AFTER: usize = 4_096;
+/// Databases with a longer log are counted at the next opening only, as commits wait meanwhile. 64 MiB, in bytes.
+const LONGEST_COUNTED: u64 = 64 * 1024 * 1024;
+/// Memory that a census takes while calls are answered, in bytes: older versions of some 15,000 rows count then.
+const COUNTED_KEPT: usize = 16 * 1024 * 1024;
 
 /// What is called when a commit is decided.
 pub(crate) type Done = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
@@ -117,6 +127,8 @@ pub(crate) struct Committer {
     pub(crate) reopen_after: Duration,
     pub(crate) reserve_bytes: u64,
     pub(crate) next_number: u64,
+    /// Tombstones written since the last census.
+    pub(crate) tombstones: usize,
     pub(crate) failed_at: Option<Instant>,
     /// The outbox as it will be when what is being written is confirmed.
     pub(crate) outbox: Outbox,
@@ -141,6 +153,13 @@ impl Committer {
                 group.push(job);
             }
             self.commit(group);
+            if self.tombstones >= CENSUS_AFTER {
+                self.tombstones = 0;
+                // What is not forgotten now will be another time.
+                if let Err(error) = self.take_census() {
+                    tracing::warn!(%error, "no census of the database");
+                }
+            }
         }
     }
 
@@ -221,12 +240,26 @@ impl Committer {
         let write_error = |error: io::Error| {
             if is_full(&error) { CommitError::DiskFull } else { CommitError::Write(Arc::new(error)) }
         };
+        let is_tombstone =
+            |(key, value): &&(Vec<u8>, Option<Vec<u8>>)| key.first() == Some(&TOMBSTONE) && value.is_some();
+        self.tombstones = self.tombstones.saturating_add(operations.iter().filter(is_tombstone).count());
         self.disk.before_write(byte_count).map_err(write_error)?;
         engine.apply(operations).map_err(write_error)?;
         engine.flush().map_err(write_error)?;
         engine.sync(&*self.disk).map_err(|error| CommitError::Sync(Arc::new(error)))?;
         plan.apply(&mut self.confirmed.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(())
+    }
+
+    /// Writes down which rows live and forgets deletions. Their tombstones would keep the log from being overwritten.
+    fn take_census(&self) -> io::Result<()> {
+        let guard = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(engine) = guard.as_ref() else { return Ok(()) };
+        if fs::metadata(self.folder.join("db"))?.len() > LONGEST_COUNTED {
+            return Ok(());
+        }
+        let findings = salvage::look_through(&self.folder, COUNTED_KEPT);
+        census::take(engine, &findings, self.next_number, &self.folder, &*self.disk)
     }
 
     /// Plans what the group does to the outbox.

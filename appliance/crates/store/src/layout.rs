@@ -3,7 +3,7 @@
 //! ```text
 //! lock                 held while the store is open
 //! opening              exists while the database is being opened; holds the number of attempts
-//! v1-000001/           the database: format and generation
+//! v1-000001/           the database: format and generation; `census` in it says which rows lived when it was opened
 //! quarantine/000001/   a database that could not be read; `salvaged` in it once its rows were copied
 //! recordings/          sound files
 //! ```
@@ -11,14 +11,19 @@
 //! A database is never replaced in place: after a reset the next generation is used, so that whatever still holds
 //! the old one writes into a folder that nobody reads.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::disk::{Disk, sync_folder};
 
 /// The database format this release writes.
 pub(crate) const FORMAT: u32 = 1;
 /// How many unreadable databases are kept; the oldest goes first.
 const MAX_QUARANTINED: usize = 3;
+
+/// The file in a quarantined database whose rows were copied.
+const SALVAGED: &str = "salvaged";
 
 /// A database folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,12 +73,13 @@ pub(crate) fn unsalvaged(root: &Path) -> io::Result<Vec<PathBuf>> {
         return Ok(Vec::new());
     }
     let all = numbered(&folder)?.into_iter().map(|(_, path)| path);
-    Ok(all.filter(|path| !path.join("salvaged").exists()).collect())
+    Ok(all.filter(|path| !path.join(SALVAGED).exists()).collect())
 }
 
-/// Notes that the rows of a quarantined database were copied.
-pub(crate) fn mark_salvaged(quarantined: &Path) -> io::Result<()> {
-    fs::write(quarantined.join("salvaged"), b"")
+/// Notes that the rows of a quarantined database were copied. Returns when the note would survive a power cut.
+pub(crate) fn mark_salvaged(quarantined: &Path, disk: &dyn Disk) -> io::Result<()> {
+    disk.sync(&File::create(quarantined.join(SALVAGED))?)?;
+    sync_folder(disk, quarantined)
 }
 
 /// Deletes the oldest quarantined databases whose rows were copied, until few enough are left.
@@ -84,7 +90,16 @@ pub(crate) fn prune_quarantine(root: &Path) -> io::Result<()> {
     }
     let all = numbered(&folder)?;
     let excess = all.len().saturating_sub(MAX_QUARANTINED);
-    for (_, path) in all.iter().take(excess).filter(|(_, path)| path.join("salvaged").exists()) {
+    for (_, path) in all.iter().take(excess).filter(|(_, path)| path.join(SALVAGED).exists()) {
+        // The note goes last: without it what is left would be salvaged once more.
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else if entry.file_name() != SALVAGED {
+                fs::remove_file(entry.path())?;
+            }
+        }
         fs::remove_dir_all(path)?;
     }
     Ok(())

@@ -16,19 +16,21 @@
 //!
 //! Every value is a frame: magic, version, table, key, commit number, CRC-32, JSON. A row can therefore be
 //! recognized in the raw bytes of a database. This is done before every opening, because sled opens a damaged log
-//! without a word and leaves out what lies behind the damage: what is missing is put back. When opening fails, panics
-//! or takes too long, the database is moved to `quarantine/` and what can be recognized is copied into a new one. The
-//! [`OpenReport`] says so either way.
+//! without a word and leaves out what lies behind the damage: what is missing is put back, and what was deleted is not,
+//! because the living are counted then (`census`). When opening fails, panics or takes too long, the database is moved
+//! to `quarantine/` and what can be recognized is copied into a new one. The [`OpenReport`] says so either way.
 //!
 //! Events for the gateway are part of a batch ([`Batch::emit`]) and get their numbers where it is committed; see
 //! [`Store::outbox_slice`].
 //!
 //! **Invariant:** a commit is acknowledged only after `fsync` of the file its rows are in.
 //! **Invariant:** all rows of a batch survive a power cut, or none.
+//! **Invariant:** what was deleted stays deleted, whatever the log still holds, unless what tells of it is damaged itself.
 //! **Invariant:** opening ends within a bounded time and deletes no database it could not read.
 //! **Invariant:** a database written by a newer format is left exactly as it is; an empty one is opened beside it.
 
 mod batch;
+mod census;
 mod commit;
 mod disk;
 mod engine;

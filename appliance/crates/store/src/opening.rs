@@ -2,13 +2,13 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use protocol::next_epoch;
 
 use crate::batch::{Operation, full_key};
+use crate::census;
 use crate::commit::encode_group;
 use crate::disk::{Disk, is_full, sync_folder};
 use crate::engine::{CheckResult, Engine, close};
@@ -16,7 +16,7 @@ use crate::frame;
 use crate::layout::{self, FORMAT, Generation};
 use crate::outbox::Outbox;
 use crate::records::MetaRow;
-use crate::salvage::{self, Findings, TOMBSTONE};
+use crate::salvage::{self, Findings, MAX_KEPT};
 use crate::store::StoreConfig;
 use crate::tables::Meta;
 
@@ -186,7 +186,7 @@ impl Opening<'_> {
         let attempts = self.note_attempt()?;
         let mut found = self.find(attempts)?;
         let mut restored = self.restore_lost_tail(&found)?;
-        restored.add(self.salvage(&found.engine)?);
+        restored.add(self.salvage(&found)?);
         let Restored { rows: salvaged, damaged, last_number } = restored;
         let meta = read_meta(&found.engine)?;
         if meta.format > FORMAT {
@@ -205,6 +205,7 @@ impl Opening<'_> {
         }
         let boot = meta.boots.max(last_number >> BOOT_SHIFT).saturating_add(1);
         let first_number = boot.checked_shl(BOOT_SHIFT).unwrap_or(u64::MAX);
+        self.take_census(&found, first_number);
         let damaged = damaged.saturating_add(found.check.damaged);
         let lost = found.opened == Opened::Reset || damaged > 0 || salvaged > 0;
         let (outbox, operations) = Outbox::load(&found.engine, lost, self.config.now_wall_ms)?;
@@ -264,7 +265,7 @@ impl Opening<'_> {
                 newer_format,
             });
         };
-        let mut findings = salvage::look_through(&generation.folder(self.root));
+        let mut findings = salvage::look_through(&generation.folder(self.root), MAX_KEPT);
         let attempt = if attempts < MAX_ATTEMPTS {
             self.open_generation(&generation)
         } else {
@@ -311,19 +312,19 @@ impl Opening<'_> {
         let confirmed = read_frame_number(&found.engine, &salvage::commit_key())?;
         let mut restored = Restored { last_number: found.findings.last_number, ..Restored::default() };
         if found.findings.last_number > confirmed {
-            restored.rows = self.copy(&found.engine, &found.findings, confirmed)?;
+            restored.rows = self.copy(found, &found.findings, confirmed)?;
         }
         Ok(restored)
     }
 
     /// Copies the rows of databases moved aside, now or by a run that did not finish.
-    fn salvage(&self, engine: &Engine) -> io::Result<Restored> {
+    fn salvage(&self, found: &Found) -> io::Result<Restored> {
         let mut restored = Restored::default();
         for folder in layout::unsalvaged(self.root)? {
-            let findings = salvage::look_through(&folder);
-            let rows = self.copy(engine, &findings, 0)?;
+            let findings = salvage::look_through(&folder, MAX_KEPT);
+            let rows = self.copy(found, &findings, 0)?;
             restored.add(Restored { rows, damaged: findings.damaged, last_number: findings.last_number });
-            if let Err(error) = layout::mark_salvaged(&folder) {
+            if let Err(error) = layout::mark_salvaged(&folder, self.disk) {
                 tracing::warn!(%error, "salvaged rows will be looked through again");
             }
         }
@@ -332,10 +333,22 @@ impl Opening<'_> {
 
     /// Copies the rows found that are missing or older in the database, and deletes those that were deleted since:
     /// a commit is put back whole. Returns how many rows were copied.
-    fn copy(&self, engine: &Engine, findings: &Findings, confirmed: u64) -> io::Result<u64> {
+    fn copy(&self, found: &Found, findings: &Findings, confirmed: u64) -> io::Result<u64> {
+        let engine = &found.engine;
         let (mut count, mut batch) = (0_u64, Vec::new());
+        // Deletions first: what is copied may overwrite the bytes they were found in, and this may be cut off, too.
+        for (key, number, tombstone) in findings.deletions(confirmed) {
+            if !newer_is_there(engine, key, number)? {
+                batch.push((key.to_vec(), None));
+                // Older frames of the row are still in the file, and the next scan has to know that they are dead.
+                batch.push((salvage::tombstone_key(key), Some(tombstone.to_vec())));
+            }
+        }
         for (key, number, bytes) in findings.live_rows(confirmed) {
-            if newer_is_there(engine, key, number)? {
+            // A database that was copied before, which nobody noted, has rows that were deleted from its copy since.
+            let is_deleted =
+                found.findings.is_dead(number) || newer_is_there(engine, &salvage::tombstone_key(key), number)?;
+            if is_deleted || newer_is_there(engine, key, number)? {
                 continue;
             }
             count = count.saturating_add(1);
@@ -344,17 +357,19 @@ impl Opening<'_> {
                 engine.apply(std::mem::take(&mut batch))?;
             }
         }
-        for (key, number, tombstone) in findings.deletions(confirmed) {
-            if !newer_is_there(engine, key, number)? {
-                batch.push((key.to_vec(), None));
-                // Older frames of the row are still in the file, and the next scan has to know that they are dead.
-                batch.push((salvage::tombstone_key(key), Some(tombstone.to_vec())));
-            }
-        }
         engine.apply(batch)?;
         engine.flush()?;
         engine.sync(self.disk)?;
         Ok(count)
+    }
+
+    /// Takes the census, versions from `below` on being later. Where that is not possible, deletions are remembered as
+    /// they are.
+    fn take_census(&self, found: &Found, below: u64) {
+        let folder = found.generation.folder(self.root);
+        if let Err(error) = census::take(&found.engine, &found.findings, below, &folder, self.disk) {
+            tracing::warn!(%error, "no census of the database");
+        }
     }
 
     /// Writes what every opening changes, and `operations`; returns the next commit number.
@@ -367,13 +382,7 @@ impl Opening<'_> {
     ) -> io::Result<u64> {
         let payload = Some(serde_json::to_vec(meta)?);
         operations.push(Operation { key: meta_key()?, payload });
-        let (mut group, next_number) = encode_group(operations.iter(), number).map_err(io::Error::other)?;
-        // Tombstones have done their work once the log they stand in was opened whole.
-        let stones = (Bound::Included(vec![TOMBSTONE]), Bound::Excluded(vec![TOMBSTONE + 1]));
-        engine.visit(stones, false, |key, _| {
-            group.push((key.to_vec(), None));
-            ControlFlow::Continue(())
-        })?;
+        let (group, next_number) = encode_group(operations.iter(), number).map_err(io::Error::other)?;
         engine.apply(group)?;
         engine.flush()?;
         engine.sync(self.disk)?;

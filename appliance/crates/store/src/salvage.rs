@@ -6,8 +6,9 @@
 //! one than sled, the log was cut, and the rows that are missing are put back. The same is done for a database that
 //! does not open at all.
 //!
-//! Deletions leave a tombstone, so that a row that was deleted does not come back. Chunks of the outbox leave none: the
-//! head of their stream says which were removed.
+//! Rows that were deleted do not come back: versions that the [census](Census) of the last opening does not count are
+//! passed over, and deletions since leave a tombstone. Chunks of the outbox leave none: the head of their stream says
+//! which were removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -16,15 +17,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::census::Census;
 use crate::frame::{self, Frame, FrameError, HEADER_LEN, MAGIC, MAX_FRAME_LEN};
 use crate::outbox::{self, RemovedChunks};
 use crate::tables::{Meta, Table as _};
 
 /// How much of a file is looked at in one go, in bytes.
 const WINDOW_LEN: usize = 4 * 1024 * 1024;
-/// How much of what is found is kept in memory, in bytes: more rows than a small office has in a year, and what a
-/// board with 1 GiB can spare while it starts. Beyond it the oldest are given up.
-const MAX_KEPT: usize = 96 * 1024 * 1024;
+/// How much of what is found is kept in memory at an opening, in bytes: more rows than a small office has in a year, and
+/// what a board with 1 GiB can spare while it starts.
+pub(crate) const MAX_KEPT: usize = 96 * 1024 * 1024;
 /// What a version of a row takes besides its bytes, its key in two places not counted: a map of versions with a node of
 /// its own, and its places in two larger maps. Measured with 350,000 rows (`examples/opening_cost.rs`).
 const VERSION_OVERHEAD: usize = 640;
@@ -55,10 +57,14 @@ pub(crate) fn tombstone_key(key: &[u8]) -> Vec<u8> {
 /// What was recognized.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
+    /// Who lived when the database was opened the last time.
+    census: Census,
     /// The two newest versions of each row, by number: the newest may belong to a commit that was cut off.
     rows: BTreeMap<Vec<u8>, BTreeMap<u64, Vec<u8>>>,
     by_number: BTreeMap<u64, Vec<u8>>,
     kept: usize,
+    /// Bytes kept at most. Beyond it the oldest versions are given up.
+    max_kept: usize,
     /// Numbers seen from the first of the last commit on: whether that commit is whole is all that is asked of them.
     numbers: BTreeSet<u64>,
     /// The last commit seen.
@@ -69,10 +75,17 @@ pub(crate) struct Findings {
     pub(crate) last_number: u64,
 }
 
-/// Looks through all files in `folder` and the folders in it. What cannot be read is passed over and counted: this
-/// is the last resort, and half of it is better than none.
-pub(crate) fn look_through(folder: &Path) -> Findings {
-    let mut findings = Findings::default();
+/// Looks through all files in `folder` and the folders in it, and keeps `max_kept` bytes of them in memory. What cannot
+/// be read is passed over and counted: this is the last resort, and half of it is better than none.
+pub(crate) fn look_through(folder: &Path, max_kept: usize) -> Findings {
+    let mut findings = Findings { max_kept, ..Findings::default() };
+    match Census::read(folder) {
+        Ok(census) => findings.census = census,
+        Err(error) => {
+            tracing::warn!(folder = %folder.display(), %error, "the census of a database cannot be read");
+            findings.damaged = 1;
+        }
+    }
     if let Err(error) = findings.look_through_folder(folder) {
         tracing::warn!(folder = %folder.display(), %error, "part of a database could not be looked through");
         findings.damaged = findings.damaged.saturating_add(1);
@@ -116,6 +129,17 @@ impl Findings {
             let (number, bytes) = stones.range(..=limit).next_back()?;
             (*number > confirmed).then_some((deleted, *number, bytes.as_slice()))
         })
+    }
+
+    /// Returns the numbers of the versions found of a row.
+    pub(crate) fn versions(&self, key: &[u8]) -> impl Iterator<Item = u64> {
+        self.rows.get(key).into_iter().flat_map(BTreeMap::keys).copied()
+    }
+
+    /// Tells whether the version with this number had been deleted, replaced or cut off before the database was opened
+    /// the last time.
+    pub(crate) fn is_dead(&self, number: u64) -> bool {
+        self.census.is_dead(number)
     }
 
     /// Returns the number of the last row that counts.
@@ -205,6 +229,9 @@ impl Findings {
             }
             return;
         }
+        if self.is_dead(frame.number) {
+            return;
+        }
         let versions = self.rows.entry(frame.key.to_vec()).or_default();
         if versions.insert(frame.number, bytes.to_vec()).is_none() {
             self.kept = self.kept.saturating_add(cost(frame.key, bytes));
@@ -216,7 +243,7 @@ impl Findings {
             self.kept = self.kept.saturating_sub(cost(frame.key, &old));
             self.by_number.remove(&number);
         }
-        while self.kept > MAX_KEPT {
+        while self.kept > self.max_kept {
             let Some((number, key)) = self.by_number.pop_first() else { break };
             let Some(versions) = self.rows.get_mut(&key) else { continue };
             if let Some(old) = versions.remove(&number) {

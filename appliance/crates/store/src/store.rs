@@ -105,6 +105,7 @@ impl Store {
             reopen_after: config.reopen_after,
             reserve_bytes: config.reserve_bytes,
             next_number: opened.first_number,
+            tombstones: 0,
             failed_at: None,
             outbox: opened.outbox,
             confirmed: Arc::clone(&outbox),

@@ -12,6 +12,7 @@ use crate::{
 
 mod commits;
 mod damage;
+mod deaths;
 mod formats;
 mod frames;
 mod outbox;

@@ -79,6 +79,25 @@ fn rows_of_a_database_that_does_not_open_are_salvaged() {
 }
 
 #[test]
+fn of_a_row_whose_newest_version_is_damaged_the_one_before_is_salvaged() {
+    let folder = filled();
+    // Counted, with the versions before.
+    drop(open(folder.path()));
+    let file = database(folder.path()).join("db");
+    let (mut bytes, newest) = (fs::read(&file).unwrap(), serde_json::to_vec(&ended(7)).unwrap());
+    let places: Vec<usize> = (0..bytes.len() - newest.len()).filter(|at| bytes[*at..].starts_with(&newest)).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at] ^= 1;
+    }
+    fs::write(&file, bytes).unwrap();
+    spoil(&database(folder.path()));
+    let store = open(folder.path());
+    assert_eq!(store.get::<Calls>(&call_id(7)).unwrap(), Some(call(7)));
+    assert_eq!(store.get::<Calls>(&call_id(8)).unwrap(), Some(ended(8)));
+}
+
+#[test]
 fn a_row_that_was_deleted_does_not_come_back_with_the_others() {
     let template = filled();
     let folder = tempfile::tempdir().unwrap();
@@ -105,7 +124,7 @@ fn a_commit_cut_off_in_the_middle_is_not_salvaged_in_part() {
         let kept: Vec<u8> =
             frames.zip(100..).filter(|(_, number)| *number != cut).flat_map(|(frame, _)| frame.clone()).collect();
         fs::write(folder.path().join("db"), kept).unwrap();
-        crate::salvage::look_through(folder.path()).live_rows(0).count()
+        crate::salvage::look_through(folder.path(), usize::MAX).live_rows(0).count()
     };
     assert_eq!(numbers(0), 9);
     assert_eq!(numbers(103), 0);
@@ -155,6 +174,38 @@ fn what_a_commit_that_was_put_back_deleted_stays_deleted_when_the_next_is_put_ba
 }
 
 #[test]
+fn a_log_that_was_cut_far_back_takes_the_deletions_since_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.commit(batch_of_everything(1)).unwrap();
+    drop(store);
+    let early = fs::read(database(folder.path()).join("db")).unwrap();
+    let store = open(folder.path());
+    let mut batch = batch_of_everything(2);
+    batch.delete::<Calls>(&call_id(1)).unwrap();
+    store.commit(batch).unwrap();
+    drop(store);
+    // The deletion is a matter of the census now.
+    let store = open(folder.path());
+    store.commit(batch_of_everything(3)).unwrap();
+    drop(store);
+    let data = database(folder.path());
+    fs::rename(data.join("db"), data.join("tail")).unwrap();
+    fs::write(data.join("db"), early).unwrap();
+    for file in fs::read_dir(&data).unwrap() {
+        let path = file.unwrap().path();
+        if path.file_name().unwrap().to_str().unwrap().starts_with("snap.") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let store = open(folder.path());
+    assert_eq!(store.report().opened, Opened::Existing);
+    let calls = [1, 2, 3].map(|number| store.get::<Calls>(&call_id(number)).unwrap().is_some());
+    assert_eq!(calls, [false, true, true]);
+    assert_eq!(store.turns(&call_id(1)).unwrap().len(), 3);
+}
+
+#[test]
 fn a_salvage_that_was_cut_off_is_done_again_and_keeps_what_is_newer() {
     let template = filled();
     let folder = tempfile::tempdir().unwrap();
@@ -165,13 +216,18 @@ fn a_salvage_that_was_cut_off_is_done_again_and_keeps_what_is_newer() {
     let newer = CallRecord { outcome: CallOutcome::Transferred, ..call(1) };
     let mut batch = crate::Batch::new();
     batch.put_call(&newer).unwrap();
+    batch.delete::<Calls>(&call_id(3)).unwrap();
     store.commit(batch).unwrap();
     drop(store);
-    fs::remove_file(quarantined.join("salvaged")).unwrap();
-    let store = open(folder.path());
-    assert_eq!(store.report().opened, Opened::Existing);
-    assert_eq!(store.get::<Calls>(&call_id(1)).unwrap(), Some(newer));
-    assert_eq!(store.get::<Calls>(&call_id(2)).unwrap(), Some(ended(2)));
+    // The note is not there, at the next opening or later.
+    for _ in 0..2 {
+        fs::remove_file(quarantined.join("salvaged")).unwrap();
+        let store = open(folder.path());
+        assert_eq!(store.report().opened, Opened::Existing);
+        assert_eq!(store.get::<Calls>(&call_id(1)).unwrap(), Some(newer.clone()));
+        assert_eq!(store.get::<Calls>(&call_id(2)).unwrap(), Some(ended(2)));
+        assert_eq!(store.get::<Calls>(&call_id(3)).unwrap(), None);
+    }
 }
 
 #[test]
@@ -252,7 +308,7 @@ fn spoil(database: &Path) {
 }
 
 /// Returns the newest database folder.
-fn database(root: &Path) -> PathBuf {
+pub(super) fn database(root: &Path) -> PathBuf {
     let mut all: Vec<PathBuf> = fs::read_dir(root)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -284,7 +340,7 @@ fn damage(file: &Path, random: &mut StdRng) {
     fs::write(file, bytes).unwrap();
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());

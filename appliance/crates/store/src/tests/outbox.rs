@@ -428,7 +428,7 @@ proptest! {
 
 /// Walks through all epochs of a stream as the sender does. Returns the events' own numbers, and how many were told as
 /// gone; fails when a number is not accounted for.
-fn walk(store: &Store, stream: Stream) -> (Vec<u64>, u64) {
+pub(super) fn walk(store: &Store, stream: Stream) -> (Vec<u64>, u64) {
     let (mut found, mut lost) = (Vec::new(), 0);
     for head in store.outbox_heads().into_iter().filter(|head| head.stream == stream) {
         let mut after = head.through;
@@ -461,7 +461,7 @@ fn note(seen: &mut BTreeMap<(u64, u64), EventId>, store: &Store) {
     }
 }
 
-fn event(stream: Stream, number: u64) -> NewEvent {
+pub(super) fn event(stream: Stream, number: u64) -> NewEvent {
     let mut id = [7; 16];
     id[..8].copy_from_slice(&number.to_be_bytes());
     NewEvent {
