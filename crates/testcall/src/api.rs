@@ -6,13 +6,13 @@ mod calls;
 mod connection;
 mod messages;
 mod recordings;
+mod request;
 mod tables;
 mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware;
@@ -20,7 +20,6 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use telephony::Params;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -156,18 +155,6 @@ impl Api {
         let known = self.shared.credentials.iter().find(|(right, _)| given.as_bytes() == right.as_bytes());
         known.map_or(SignedIn::Wrong, |(_, as_whom)| *as_whom)
     }
-
-    fn refusal(&self, account: &str, headers: &HeaderMap) -> Option<Response> {
-        if !matches!(self.signed_in(headers), SignedIn::AuthToken | SignedIn::ApiKey) {
-            return Some(problem(StatusCode::UNAUTHORIZED, 20_003, "Authenticate"));
-        }
-        (account != self.shared.account).then(|| problem(StatusCode::NOT_FOUND, 20_404, "no such account"))
-    }
-}
-
-/// Reads a body as a form.
-fn form_of(body: &Bytes) -> Result<Params, Box<Response>> {
-    Params::parse(body).map_err(|_error| Box::new(problem(StatusCode::BAD_REQUEST, 20_001, "the body is not a form")))
 }
 
 /// Returns a call's name, or `None` for what is none.

@@ -1,12 +1,12 @@
 //! Calls: changed, placed.
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use telephony::Params;
 
-use super::{Api, CallUpdate, Order, OutboundOrder, call_id, form_of, json, problem};
+use super::request::{Account, Form};
+use super::{Api, CallUpdate, Order, OutboundOrder, call_id, json, problem};
 use crate::script::Callee;
 use crate::sid::{new_id, new_sid};
 
@@ -16,17 +16,10 @@ const LONGEST_INLINE_MARKUP: usize = 4_000;
 /// `POST …/Calls/{CA}.json`.
 pub(super) async fn update(
     State(api): State<Api>,
-    Path((account, file)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Bytes,
+    Account(account): Account,
+    Path((_, file)): Path<(String, String)>,
+    Form(form): Form,
 ) -> Response {
-    if let Some(refusal) = api.refusal(&account, &headers) {
-        return refusal;
-    }
-    let form = match form_of(&body) {
-        Ok(form) => form,
-        Err(refusal) => return *refusal,
-    };
     let sid = file.strip_suffix(".json").unwrap_or(&file);
     let update = match update_of(&form) {
         Ok(update) => update,
@@ -70,19 +63,7 @@ fn update_of(form: &Params) -> Result<CallUpdate, Box<Response>> {
 }
 
 /// `POST …/Calls.json`.
-pub(super) async fn create(
-    State(api): State<Api>,
-    Path(account): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    if let Some(refusal) = api.refusal(&account, &headers) {
-        return refusal;
-    }
-    let form = match form_of(&body) {
-        Ok(form) => form,
-        Err(refusal) => return *refusal,
-    };
+pub(super) async fn create(State(api): State<Api>, Account(account): Account, Form(form): Form) -> Response {
     if let Some((code, text)) = wrong_with(&form) {
         return problem(StatusCode::BAD_REQUEST, code, text);
     }

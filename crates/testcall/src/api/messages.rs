@@ -1,6 +1,5 @@
 //! Messages: sent, and their files fetched and deleted.
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
@@ -9,7 +8,8 @@ use telephony::Params;
 use units::Pii;
 
 use super::calls::is_web_address;
-use super::{Api, MessageOrder, Order, form_of, json, problem};
+use super::request::{Account, Form};
+use super::{Api, MessageOrder, Order, json, problem};
 use crate::rest::{MessagePlan, SentMessage};
 use crate::sid::new_sid;
 
@@ -20,19 +20,7 @@ const LONGEST_TEXT: usize = 1_600;
 const MOST_FILES: usize = 10;
 
 /// `POST …/Messages.json`.
-pub(super) async fn send(
-    State(api): State<Api>,
-    Path(account): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    if let Some(refusal) = api.refusal(&account, &headers) {
-        return refusal;
-    }
-    let form = match form_of(&body) {
-        Ok(form) => form,
-        Err(refusal) => return *refusal,
-    };
+pub(super) async fn send(State(api): State<Api>, Account(account): Account, Form(form): Form) -> Response {
     if let Some((code, text)) = wrong_with(&form) {
         return problem(StatusCode::BAD_REQUEST, code, text);
     }
@@ -109,12 +97,9 @@ fn is_writable(address: &str) -> bool {
 /// `GET …/Messages/{MM}/Media/{ME}`: leads to another host.
 pub(super) async fn find_media(
     State(api): State<Api>,
-    Path((account, _message, media)): Path<(String, String, String)>,
-    headers: HeaderMap,
+    _account: Account,
+    Path((_, _, media)): Path<(String, String, String)>,
 ) -> Response {
-    if let Some(refusal) = api.refusal(&account, &headers) {
-        return refusal;
-    }
     if api.look(|tables| tables.media.contains_key(&media)) {
         let location = format!("{}/media/{media}", api.shared.media_url);
         return (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)]).into_response();
@@ -125,12 +110,9 @@ pub(super) async fn find_media(
 /// `DELETE …/Messages/{MM}/Media/{ME}`.
 pub(super) async fn delete_media(
     State(api): State<Api>,
-    Path((account, _message, media)): Path<(String, String, String)>,
-    headers: HeaderMap,
+    _account: Account,
+    Path((_, _, media)): Path<(String, String, String)>,
 ) -> Response {
-    if let Some(refusal) = api.refusal(&account, &headers) {
-        return refusal;
-    }
     let media = media.trim_end_matches(".json");
     match api.with(|tables| tables.media.remove(media)) {
         Some(_) => StatusCode::NO_CONTENT.into_response(),

@@ -1,21 +1,19 @@
 //! Recordings: read about, fetched, deleted.
 
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
+use super::request::Account;
 use super::{Api, json, problem};
 
 /// `GET …/Recordings/{RE}` with `.json` or `.wav`; the bare address is the sound.
 pub(super) async fn fetch(
     State(api): State<Api>,
-    Path((account, file)): Path<(String, String)>,
-    headers: HeaderMap,
+    Account(account): Account,
+    Path((_, file)): Path<(String, String)>,
 ) -> Response {
-    if let Some(refusal) = api.refusal(&account, &headers) {
-        return refusal;
-    }
     let (sid, kind) = file.split_once('.').unwrap_or((&file, "wav"));
     let found = api.with(|tables| {
         let stored = tables.recordings.get_mut(sid)?;
@@ -39,12 +37,9 @@ pub(super) async fn fetch(
 /// `DELETE …/Recordings/{RE}.json`.
 pub(super) async fn delete(
     State(api): State<Api>,
-    Path((account, file)): Path<(String, String)>,
-    headers: HeaderMap,
+    _account: Account,
+    Path((_, file)): Path<(String, String)>,
 ) -> Response {
-    if let Some(refusal) = api.refusal(&account, &headers) {
-        return refusal;
-    }
     let sid = file.split_once('.').map_or(file.as_str(), |(sid, _)| sid);
     match api.with(|tables| tables.recordings.remove(sid)) {
         Some(_) => StatusCode::NO_CONTENT.into_response(),
