@@ -14,7 +14,7 @@ impl Carrier {
     pub(super) fn apply(&mut self, environment: &Environment) -> Result<(), (&'static str, String)> {
         self.auth_tokens = read_auth_tokens(&self.auth_token_files, environment)
             .map_err(|expected| ("carrier.auth_token_files", expected))?;
-        if self.account_sid.as_deref().is_some_and(|sid| !is_account_sid(sid)) {
+        if self.account_sid.as_deref().is_some_and(|sid| !is_sid("AC", sid)) {
             return Err(("carrier.account_sid", "expected 'AC' and 32 hexadecimal digits".to_owned()));
         }
         self.api_key_secret = self.find_api_key(environment)?;
@@ -67,6 +67,7 @@ impl Carrier {
     }
 }
 
-fn is_account_sid(sid: &str) -> bool {
-    sid.strip_prefix("AC").is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
+/// Returns whether this is one of the carrier's names of that kind: two letters and 32 hexadecimal digits.
+pub(super) fn is_sid(kind: &str, sid: &str) -> bool {
+    sid.strip_prefix(kind).is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
 }

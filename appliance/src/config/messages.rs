@@ -8,6 +8,7 @@ use serde::Deserialize;
 use telephony::wire::Address;
 use units::Pii;
 
+use super::carrier::is_sid;
 use super::cloud::{Credential, find};
 use super::{Carrier, Environment};
 
@@ -188,8 +189,12 @@ impl Messages {
         let is_name = |text: &String, extra: &[u8]| {
             (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || extra.contains(&b))
         };
-        if self.messaging_service_sid.as_ref().is_some_and(|sid| !is_name(sid, b"")) {
+        if self.messaging_service_sid.as_ref().is_some_and(|sid| !is_sid("MG", sid)) {
             return Err(("messages.messaging_service_sid", "expected 'MG' and 32 hexadecimal digits".to_owned()));
+        }
+        let is_wrong = |template: &MessageTemplate| template.sid.as_ref().is_some_and(|sid| !is_sid("HX", sid));
+        if let Some((name, _)) = self.templates.iter().find(|(_, template)| is_wrong(template)) {
+            return Err(("messages.templates", format!("{name}.sid: expected 'HX' and 32 hexadecimal digits")));
         }
         if !is_name(&self.meta.graph_version, b".") {
             return Err(("messages.meta.graph_version", "expected a version such as 'v23.0'".to_owned()));

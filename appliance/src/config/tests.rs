@@ -116,6 +116,29 @@ fn the_carriers_key_and_place_are_found_or_refused() {
 }
 
 #[test]
+fn names_that_the_carrier_gave_have_their_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kolbox.toml");
+    let environment = Environment { twilio_auth_token: Some(Secret::new("a key")), ..Environment::default() };
+    let load = |table: &str| {
+        std::fs::write(&file, format!("{SMALLEST}{table}")).unwrap();
+        Config::load(&file, &environment)
+    };
+    let table = |service: &str, template: &str| {
+        format!(
+            "[messages]\nmessaging_service_sid = '{service}'\n\
+             [messages.templates.missed_call]\nlanguage = 'he'\nsid = '{template}'\n"
+        )
+    };
+    let (service, template) = ("MG0123456789abcdef0123456789abcdef", "HX0123456789ABCDEF0123456789ABCDEF");
+    assert!(load(&table(service, template)).is_ok());
+    let error = load(&table("MG1", template)).unwrap_err().to_string();
+    assert!(error.contains("messages.messaging_service_sid: expected 'MG'"), "{error}");
+    let error = load(&table(service, service)).unwrap_err().to_string();
+    assert!(error.contains("messages.templates: missed_call.sid: expected 'HX'"), "{error}");
+}
+
+#[test]
 fn a_missing_file_says_how_to_name_another() {
     let error = Config::load(Path::new("no/such/file.toml"), &Environment::default()).unwrap_err();
     assert!(matches!(error, ConfigError::Read { .. }));
