@@ -28,7 +28,7 @@ use telephony::stream::{IgnoreReason, InboundFrame, Media, OutboundFrame, Stream
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::DropGuard;
-use units::{CallTime, Pii, TurnId, UtteranceId};
+use units::{CallTime, TurnId, UtteranceId};
 use weather::CallWeather;
 
 use self::book::Book;
@@ -39,9 +39,8 @@ use self::mouth::{Mouth, Piece};
 use self::recording::CallTape;
 use self::utterances::{Utterance, Utterances};
 use crate::app::Parts;
-use crate::config::NoticeKind;
 use crate::metrics::ReasonLabel;
-use crate::reception;
+use crate::reception::{self, address_text, missed};
 use crate::switchboard::{Caller, SoFar};
 use crate::weather::{Hearing, Thought, Told};
 
@@ -457,17 +456,18 @@ impl Line {
         }
     }
 
-    /// Adds that the owner is told of somebody who called and said nothing.
+    /// Adds that the owner is told of somebody who called and said nothing, or wanted a person, got none, and said the
+    /// rest to the receptionist.
     fn tell_owner(&self, batch: &mut Batch, outcome: CallOutcome) -> Result<(), store::EncodeError> {
-        let is_missed = matches!(outcome, CallOutcome::CallerHungUp | CallOutcome::Silent) && self.book.is_silent();
-        if !is_missed {
-            return Ok(());
-        }
+        let is_wordless = matches!(outcome, CallOutcome::CallerHungUp | CallOutcome::Silent) && self.book.is_silent();
+        // Who hung up may be asked for a message yet, as far as is known here; then the notice waits.
+        let is_finished = self.book.ending() == Ending::HangUp;
         let parts = &self.parts;
-        let values = vec![Pii::new(self.caller.from.reveal().text())];
-        let name = self.caller.call.as_str();
-        let now_ms = parts.clock.wall_ms();
-        parts.messages.put_notice(batch, &parts.config, NoticeKind::MissedCall, name, values, now_ms)
+        if is_wordless || is_finished && parts.switchboard.is_missed(&self.caller.call) {
+            let notice = missed::notice(&self.caller.call, address_text(&self.caller.from), Duration::ZERO);
+            parts.messages.put_notice(batch, &parts.config, notice, parts.clock.wall_ms())?;
+        }
+        Ok(())
     }
 
     /// Keeps what is known of the call.

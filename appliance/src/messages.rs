@@ -31,6 +31,7 @@ mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use carrier::Client;
 use messaging::conversation;
@@ -45,6 +46,7 @@ use self::provider::{AnyProvider, Meta, Twilio};
 use crate::config::{Config, Credential};
 use crate::health::{Health, Part, PartState};
 
+pub use self::notice::Notice;
 pub(crate) use self::receive::receive;
 pub(crate) use self::trim::trim;
 pub use self::work::run;
@@ -90,8 +92,8 @@ pub(crate) struct MetaWebhook {
 struct Queues {
     send: Lanes,
     answer: Lanes,
-    /// Whether the owner is to be told of something.
-    has_notices: bool,
+    /// When the owner is to be told of something, since the program started.
+    notices_at: Option<Duration>,
     last: BTreeMap<ConversationId, u64>,
     by_last: BTreeSet<(u64, ConversationId)>,
 }
@@ -193,7 +195,7 @@ impl Messages {
 
     /// Wakes the worker, because the store holds something that the owner is to be told.
     pub fn wake(&self) {
-        self.queues().has_notices = true;
+        self.queues().notices_at = Some(Duration::ZERO);
         self.news.notify_one();
     }
 

@@ -1,5 +1,7 @@
 //! What each webhook of the carrier means for the box: answer a call, take a message, let go of a call.
 
+pub(crate) mod missed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use telephony::wire::{StreamEnded, StreamEvent, StreamStatus};
 use telephony::{FieldError, VerifiedWebhook};
 use units::{CallId, Language, Pii};
 
+use self::missed::Then;
 use crate::announcements;
 use crate::app::Parts;
 use crate::call_backs;
@@ -208,11 +211,30 @@ pub async fn transfer_ended(parts: &Parts, webhook: &VerifiedWebhook) -> Result<
     };
     let event = Event::DialEnded { result, bridged: dial.bridged, means: means(parts) };
     let way = parts.switchboard.tell(parts.clock.now(), &dial.call_id, event);
+    let is_missed = parts.switchboard.is_missed(&dial.call_id);
     if way == Way::HangUp {
-        close_record(parts, &dial.call_id, CallOutcome::Transferred).await?;
+        let outcome = if is_missed { CallOutcome::CallerHungUp } else { CallOutcome::Transferred };
+        close_record(parts, &dial.call_id, outcome).await?;
+    }
+    match (is_missed, way) {
+        (false, _) => {}
+        (true, Way::HangUp) => missed::tell(parts, &dial.call_id, Then::Over).await.map_err(ReceptionError::NotKept)?,
+        (true, _) => tell_meanwhile(parts, &dial.call_id).await,
     }
     tracing::info!(call_id = %dial.call_id, ?result, bridged = ?dial.bridged, %way, "transfer over");
     Ok(document_of(parts, &dial.call_id, way))
+}
+
+/// Has the owner told of a caller whom no person took. The caller waits to be spoken to, and does not wait for the disk.
+async fn tell_meanwhile(parts: &Parts, call: &CallId) {
+    let told = tokio::time::timeout(RECORD_PATIENCE, missed::tell(parts, call, Then::GoesOn)).await;
+    match told {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(call_id = %call, error = &error as &dyn std::error::Error, "missed call not noted");
+        }
+        Err(_elapsed) => tracing::warn!(call_id = %call, "the disk is slow, missed call not yet noted"),
+    }
 }
 
 /// Tells the course of a call what happened, and returns the document of the way it goes.
@@ -330,7 +352,11 @@ pub async fn call_status(parts: &Parts, webhook: &VerifiedWebhook) -> Result<(),
     if update.status.is_final() {
         parts.switchboard.forget(&update.call_id);
         if !parts.switchboard.is_on_line(&update.call_id) {
+            let was_missed = parts.switchboard.is_missed(&update.call_id);
             parts.switchboard.tell(parts.clock.now(), &update.call_id, Event::Over);
+            if parts.switchboard.is_missed(&update.call_id) && !was_missed {
+                missed::tell(parts, &update.call_id, Then::Over).await.map_err(ReceptionError::NotKept)?;
+            }
             close_record(parts, &update.call_id, CallOutcome::CallerHungUp).await?;
         }
     }

@@ -195,6 +195,11 @@ impl Switchboard {
         spoken.or_else(|| kept.caller.as_ref().map(|caller| caller.language))
     }
 
+    /// Returns whether a person was rung for `call` and did not take it, as far as the box remembers.
+    pub fn is_missed(&self, call: &CallId) -> bool {
+        self.lock().courses.get(call).is_some_and(|kept| kept.course.is_missed())
+    }
+
     /// Returns whether `call` has come in before.
     pub fn is_known(&self, call: &CallId) -> bool {
         self.lock().courses.contains_key(call)

@@ -4,6 +4,7 @@
 //! queued in the commit that takes the work away.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use messaging::conversation::{Answerer, Model};
 use messaging::message::{Content, Media, MediaKind, MediaSource};
@@ -21,7 +22,7 @@ use super::lanes::Done;
 use super::provider::FetchError;
 use super::receive::{files_of, words_of};
 use super::reply::{self, Answered, Outcome};
-use super::{MessagesError, lead, voice_note, words};
+use super::{MessagesError, Notice, lead, voice_note, words};
 use crate::app::Parts;
 use crate::config::NoticeKind;
 use crate::leads::put_fact;
@@ -257,8 +258,9 @@ fn finish(desk: &mut Desk<'_>, key: MessageKey, answered: Option<Answered>) -> R
             let config = &desk.parts.config;
             let values = vec![who, answered.heard];
             let messages = &desk.parts.messages;
-            let kind = NoticeKind::PersonWanted;
-            messages.put_notice(&mut desk.batch, config, kind, &key.to_string(), values, desk.now_ms)?;
+            let (kind, wait) = (NoticeKind::PersonWanted, Duration::ZERO);
+            let notice = Notice { kind, name: key.to_string(), values, wait };
+            messages.put_notice(&mut desk.batch, config, notice, desk.now_ms)?;
             desk.tells_owner = true;
         }
     }

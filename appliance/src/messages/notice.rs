@@ -1,5 +1,7 @@
 //! What the owner is told: put into the store with the fact it tells of, and made into messages by the worker.
 
+use std::time::Duration;
+
 use messaging::outbound::OutboundContent;
 use messaging::{UnixTime, window};
 use store::{Author, Batch, EncodeError, NoticeRow, Outgoing, OutgoingKey, OutgoingRow, Query};
@@ -12,35 +14,81 @@ use crate::config::{Config, NoticeKind};
 
 /// Notices made into messages at once.
 const AT_ONCE: usize = 64;
+/// Notices looked at at once, also those that wait; more than that wait behind them.
+const MAX_LOOKED_AT: usize = 1_000;
 /// Most characters of what was said that a notice repeats.
 const MAX_CHARS: usize = 600;
 
+/// Something that the owner is to be told.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// What kind of thing.
+    pub kind: NoticeKind,
+    /// What it is of. Of one kind and name the owner is told once.
+    pub name: String,
+    /// The values of its template, as the kind says.
+    pub values: Vec<Pii<String>>,
+    /// How long it waits for what says more, and then takes it back.
+    pub wait: Duration,
+}
+
 impl Messages {
-    /// Adds to the commit of a fact that the owner is told of it, once for each `name`, if the owner wants to be. The
-    /// worker is woken by [`Messages::wake`] when the commit is done.
+    /// Adds to the commit of a fact that the owner is told of it, if the owner wants to be; one of the same kind and name
+    /// that still waits is replaced. The worker is woken by [`Messages::wake`] when the commit is done.
     pub fn put_notice(
         &self,
         batch: &mut Batch,
         config: &Config,
-        kind: NoticeKind,
-        name: &str,
-        values: Vec<Pii<String>>,
+        notice: Notice,
         now_ms: u64,
     ) -> Result<(), EncodeError> {
-        if config.messages.owner.is_empty() || !config.messages.notices.contains(&kind) {
+        if !wants(config, notice.kind) {
             return Ok(());
         }
-        let notice = Some(NoticeRow { kind: kind.as_str().to_owned(), values });
-        let row = OutgoingRow { put_ms: now_ms, notice, ..OutgoingRow::default() };
-        batch.put::<Outgoing>(&OutgoingKey::Notice(format!("{}:{name}", kind.as_str())), &row)
+        let key = key_of(notice.kind, &notice.name);
+        let not_before_ms = now_ms.saturating_add(u64::try_from(notice.wait.as_millis()).unwrap_or(u64::MAX));
+        let notice = NoticeRow { kind: notice.kind.as_str().to_owned(), values: notice.values, not_before_ms };
+        batch.put::<Outgoing>(&key, &OutgoingRow { put_ms: now_ms, notice: Some(notice), ..OutgoingRow::default() })
+    }
+
+    /// Adds to a commit that one notice takes the place of another that still waits, if the owner wants to be told of the
+    /// new one at all.
+    pub fn replace_notice(
+        &self,
+        batch: &mut Batch,
+        config: &Config,
+        notice: Notice,
+        other: (NoticeKind, &str),
+        now_ms: u64,
+    ) -> Result<(), EncodeError> {
+        if wants(config, notice.kind) {
+            batch.delete::<Outgoing>(&key_of(other.0, other.1))?;
+        }
+        self.put_notice(batch, config, notice, now_ms)
     }
 }
 
-/// Makes messages of what the owner is to be told; returns whether there may be more.
-pub(super) fn make_messages(desk: &mut Desk<'_>) -> Result<bool, MessagesError> {
-    let notices = desk.store.query(&Query::<Outgoing>::notices().limit(AT_ONCE))?;
-    let count = notices.len();
-    for (key, row) in notices {
+fn wants(config: &Config, kind: NoticeKind) -> bool {
+    !config.messages.owner.is_empty() && config.messages.notices.contains(&kind)
+}
+
+fn key_of(kind: NoticeKind, name: &str) -> OutgoingKey {
+    OutgoingKey::Notice(format!("{}:{name}", kind.as_str()))
+}
+
+/// Returns how long a notice still waits. One that was put in the future does not: the clock was set back.
+fn left(row: &OutgoingRow, now_ms: u64) -> Option<Duration> {
+    let until = row.notice.as_ref()?.not_before_ms;
+    (until > now_ms && row.put_ms <= now_ms).then(|| Duration::from_millis(until.saturating_sub(now_ms)))
+}
+
+/// Makes messages of what the owner is to be told; returns after what time there is more, if there is any.
+pub(super) fn make_messages(desk: &mut Desk<'_>) -> Result<Option<Duration>, MessagesError> {
+    let notices = desk.store.query(&Query::<Outgoing>::notices().limit(MAX_LOOKED_AT))?;
+    let now_ms = desk.now_ms;
+    let next = notices.iter().filter_map(|(_, row)| left(row, now_ms)).min();
+    let mut due = notices.into_iter().filter(|(_, row)| left(row, now_ms).is_none());
+    for (key, row) in due.by_ref().take(AT_ONCE) {
         let OutgoingKey::Notice(name) = &key else { continue };
         let done = OutgoingKey::request(&format!("notice:{name}"));
         if let Some(notice) = row.notice
@@ -52,7 +100,7 @@ pub(super) fn make_messages(desk: &mut Desk<'_>) -> Result<bool, MessagesError> 
         }
         desk.batch.delete::<Outgoing>(&key)?;
     }
-    Ok(count == AT_ONCE)
+    Ok(if due.next().is_some() { Some(Duration::ZERO) } else { next })
 }
 
 /// Queues a notice for each address of the owner's.
@@ -108,4 +156,23 @@ fn one_line(value: &Pii<String>) -> Pii<String> {
     let words = value.reveal().split_whitespace().collect::<Vec<_>>().join(" ");
     let cut: String = words.chars().take(MAX_CHARS).collect();
     Pii::new(if cut.is_empty() { "–".to_owned() } else { cut })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use store::{NoticeRow, OutgoingRow};
+
+    use super::left;
+
+    #[test]
+    fn a_notice_waits_its_time_unless_the_clock_is_set_back() {
+        let notice = NoticeRow { kind: "missed_call".to_owned(), values: Vec::new(), not_before_ms: 5_000 };
+        let row = OutgoingRow { put_ms: 2_000, notice: Some(notice), ..OutgoingRow::default() };
+        assert_eq!(left(&row, 2_000), Some(Duration::from_secs(3)));
+        assert_eq!(left(&row, 4_999), Some(Duration::from_millis(1)));
+        assert_eq!((left(&row, 5_000), left(&row, 1_999)), (None, None));
+        assert_eq!(left(&OutgoingRow::default(), 0), None);
+    }
 }

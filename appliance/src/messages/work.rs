@@ -101,14 +101,23 @@ async fn job(parts: Arc<Parts>, kind: Kind, key: MessageKey, tries: u32) -> (Kin
 fn next_at(parts: &Parts, may_send: bool, may_answer: bool) -> Duration {
     let queues = parts.messages.queues();
     let of = |may: bool, at: Option<Duration>| at.filter(|_| may).unwrap_or(Duration::MAX);
-    of(may_send, queues.send.next_at()).min(of(may_answer, queues.answer.next_at()))
+    let notices = of(true, queues.notices_at);
+    of(may_send, queues.send.next_at()).min(of(may_answer, queues.answer.next_at())).min(notices)
 }
 
 async fn tell_owner(parts: &Arc<Parts>) {
-    while std::mem::take(&mut parts.messages.queues().has_notices) {
+    loop {
+        let now = parts.clock.now();
+        if parts.messages.queues().notices_at.take_if(|at| *at <= now).is_none() {
+            return;
+        }
         match parts.at_desk(notice::make_messages).await {
-            Ok(false) => {}
-            Ok(true) => parts.messages.queues().has_notices = true,
+            Ok(Some(wait)) => {
+                let at = now.saturating_add(wait);
+                let mut queues = parts.messages.queues();
+                queues.notices_at = Some(queues.notices_at.map_or(at, |sooner| sooner.min(at)));
+            }
+            Ok(None) => {}
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the owner is not told yet"),
         }
     }
@@ -134,7 +143,7 @@ fn find(desk: &mut Desk<'_>) -> Result<(), MessagesError> {
         }
     }
     let mut queues = desk.parts.messages.queues();
-    queues.has_notices = true;
+    queues.notices_at = Some(Duration::ZERO);
     for (id, row) in conversations {
         queues.note(id, row.last_ms);
     }

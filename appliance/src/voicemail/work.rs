@@ -15,6 +15,7 @@ use crate::app::Parts;
 use crate::config::NoticeKind;
 use crate::events::Events;
 use crate::leads;
+use crate::messages::Notice;
 use crate::transcribing::{TranscribeError, Transcript, samples_of_wav, transcribe};
 
 /// How long a recording that the carrier does not know is asked for; it is there within minutes or never.
@@ -175,12 +176,15 @@ fn tell_of_transcript(events: &Events, batch: &mut Batch, record: &VoicemailReco
     leads::put_voicemail(batch, record);
 }
 
-/// Adds that the owner is told of a message once it is written down; only the first time counts.
+/// Adds that the owner is told of a message once it is written down; only the first time counts. That the caller had
+/// wanted a person goes without saying then.
 fn tell_owner(parts: &Parts, batch: &mut Batch, record: &VoicemailRecord) -> Result<(), store::EncodeError> {
     let Some(transcript) = &record.transcript else { return Ok(()) };
     let values = vec![record.caller.clone(), transcript.clone()];
-    let (name, now_ms) = (record.key.to_string(), parts.clock.wall_ms());
-    parts.messages.put_notice(batch, &parts.config, NoticeKind::Voicemail, &name, values, now_ms)
+    let (kind, name, wait) = (NoticeKind::Voicemail, record.key.to_string(), Duration::ZERO);
+    let notice = Notice { kind, name, values, wait };
+    let missed = (NoticeKind::MissedCall, record.key.call.as_str());
+    parts.messages.replace_notice(batch, &parts.config, notice, missed, parts.clock.wall_ms())
 }
 
 async fn read(parts: &Parts, key: &VoicemailKey) -> Option<VoicemailRecord> {

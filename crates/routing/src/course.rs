@@ -11,6 +11,8 @@ pub struct Course {
     may_record: bool,
     /// Whether a person was rung before: a caller is sent back to the receptionist once.
     has_dialled: bool,
+    /// Whether a person was rung and did not take the call.
+    is_missed: bool,
 }
 
 /// Where a call stands.
@@ -49,7 +51,7 @@ impl Course {
     /// Returns the course of a call of which nothing is known yet.
     pub fn new(policy: Policy) -> Self {
         let may_record = policy.consent != Consent::Key;
-        Self { policy, state: State::Unknown, may_record, has_dialled: false }
+        Self { policy, state: State::Unknown, may_record, has_dialled: false, is_missed: false }
     }
 
     /// Takes what happened and says what to do.
@@ -71,6 +73,9 @@ impl Course {
                 Way::Thank
             }
             Event::Over => {
+                // Without an announcement nobody tells whether the person picked up, until the carrier does.
+                let is_ringing = matches!(self.state, State::Ringing(person) if person != Person::Accepted);
+                self.is_missed |= is_ringing && self.policy.is_announced;
                 self.state = State::Over;
                 Way::Nothing
             }
@@ -85,6 +90,12 @@ impl Course {
     /// Returns whether nothing more is to be done for the call.
     pub fn is_over(&self) -> bool {
         self.state == State::Over
+    }
+
+    /// Returns whether a person was rung for the caller and did not take the call: it was declined, nobody could be
+    /// reached, or the caller did not wait.
+    pub fn is_missed(&self) -> bool {
+        self.is_missed
     }
 
     fn arrived(&mut self, arrival: Arrival) -> Way {
@@ -190,7 +201,8 @@ impl Course {
             }
         };
         // The carrier knows best; where it does not say, a call that was picked up and taken was connected.
-        if bridged.unwrap_or(result == DialEnd::Answered && took) || result == DialEnd::Canceled {
+        self.is_missed = !bridged.unwrap_or(result == DialEnd::Answered && took);
+        if !self.is_missed || result == DialEnd::Canceled {
             return self.end_with(Way::HangUp);
         }
         match (self.policy.otherwise, self.state) {

@@ -8,7 +8,7 @@ use http::Method;
 use replay::{Reader, Record, course};
 use routing::{Event, Way};
 use serde_json::{Value, json};
-use store::CallOutcome;
+use store::{CallOutcome, NoticeRow, Outgoing, Query};
 use testcall::{
     CallReport, CallScript, Callee, DialAnswer, DialStatus, Ended, Happened, Pace, Person, RestCall, RestFault, Step,
     new_call_id,
@@ -21,10 +21,47 @@ const NAME: &str = "dana levy";
 const REASON: &str = "about a flat for rent";
 const PERSON: &str = "i want to speak to a person";
 const COLLEAGUE: &str = "+972541234567";
+const OWNER: &str = "+972521111111";
 
 fn office() -> BoxOptions {
     BoxOptions::understanding(&PhraseBook::new(&[NAME, REASON, PERSON]))
         .configured(|config| config.office.transfer_number = Some(Pii::new(COLLEAGUE.to_owned())))
+}
+
+/// The same, whose owner is told of calls by SMS.
+fn telling() -> BoxOptions {
+    office().configured(|config| {
+        config.messages.owner = vec![Pii::new(OWNER.to_owned())];
+        config.messages.sms_number = Some(Pii::new("+972700000000".to_owned()));
+    })
+}
+
+/// What the owner was sent.
+fn told(target: &TestBox) -> Vec<String> {
+    let messages = target.carrier.messages();
+    let to_owner = messages.iter().filter(|message| message.form.reveal().first("To") == Some(OWNER));
+    to_owner.map(|message| message.form.reveal().first("Body").unwrap_or_default().to_owned()).collect()
+}
+
+/// Waits until the owner was sent something, and nothing more is to be sent.
+async fn told_all(target: &TestBox) -> Vec<String> {
+    wait_until("a message to the owner", async || {
+        let told = told(target);
+        (!told.is_empty() && notices(target).is_empty()).then_some(told)
+    })
+    .await
+    .unwrap()
+}
+
+/// Who called, as it is on record.
+fn caller_of(target: &TestBox, call: &CallId) -> String {
+    target.record(call).unwrap().unwrap().from.reveal().clone()
+}
+
+/// What the owner is to be told yet.
+fn notices(target: &TestBox) -> Vec<NoticeRow> {
+    let rows = target.store().unwrap().query(&Query::<Outgoing>::notices()).unwrap();
+    rows.into_iter().filter_map(|(_, row)| row.notice).collect()
 }
 
 /// Says the name, and then wants a person.
@@ -81,7 +118,7 @@ async fn a_carrier_whose_rest_interface_fails_is_told_to_hang_up_when_it_asks() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_hears_who_calls_takes_the_call_and_talks() {
-    let target = TestBox::start(office()).await.unwrap();
+    let target = TestBox::start(telling()).await.unwrap();
     let person = Person::pressing("1", Duration::from_secs(2));
     let report = target.call(&wants_a_person().with_dial(DialAnswer::Person(person))).await.unwrap();
     assert_eq!(report.count(|what| *what == Happened::Bridged), 1, "{:?}", report.events);
@@ -94,6 +131,7 @@ async fn a_person_hears_who_calls_takes_the_call_and_talks() {
     let record = target.record(&call).unwrap().unwrap();
     assert_eq!((record.outcome, record.turns), (CallOutcome::Transferred, 2));
     assert!(record.duration_ms.is_some());
+    assert!(notices(&target).is_empty() && told(&target).is_empty(), "the call was answered");
     target.stop().await.unwrap();
 }
 
@@ -126,7 +164,7 @@ async fn a_caller_whose_person_cannot_be_rung_goes_on_with_the_receptionist() {
 
 /// Places a call whose person does not take it, and checks that it goes on where it stopped and is kept as one.
 async fn check_return(dial: DialAnswer, name: &str) {
-    let quick = office().configured(|config| config.transfer.ring = Duration::from_secs(1));
+    let quick = telling().configured(|config| config.transfer.ring = Duration::from_secs(1));
     let target = TestBox::start(quick).await.unwrap();
     let script = wants_a_person().with_dial(dial).with_later_stream(goes_on());
     let report = target.call(&script).await.unwrap();
@@ -142,12 +180,13 @@ async fn check_return(dial: DialAnswer, name: &str) {
     for words in [NAME, PERSON, REASON] {
         assert!(said.iter().any(|text| text == words), "{said:?}");
     }
+    assert_eq!(told_all(&target).await, [format!("Missed call: {}", caller_of(&target, &call))], "{name}");
     target.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_whom_nobody_takes_leaves_a_message_where_the_office_wants_that() {
-    let options = office().configured(|config| config.transfer.otherwise = routing::Otherwise::Voicemail);
+    let options = telling().configured(|config| config.transfer.otherwise = routing::Otherwise::Voicemail);
     let target = TestBox::start(options).await.unwrap();
     // Nought asks for a person without a word.
     let script = CallScript::of([Step::wait_for_agent(), Step::keys("0"), Step::wait_end()])
@@ -158,22 +197,43 @@ async fn a_caller_whom_nobody_takes_leaves_a_message_where_the_office_wants_that
     let call = check_course(&target, &report, "transfer-busy-voicemail").await;
     assert_eq!(target.record(&call).unwrap().unwrap().outcome, CallOutcome::Voicemail);
     assert_eq!(target.messages().unwrap().len(), 1);
+    let message = format!("New voicemail: {}: {REASON}", caller_of(&target, &call));
+    assert_eq!(told_all(&target).await, [message], "of a message the owner is told, and not of the missed call too");
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_whom_nobody_takes_and_who_leaves_no_message_is_told_of_when_none_can_come_any_more() {
+    let options = telling().configured(|config| config.transfer.otherwise = routing::Otherwise::Voicemail);
+    let target = TestBox::start(options).await.unwrap();
+    let mut script = CallScript::of([Step::wait_for_agent(), Step::keys("0"), Step::wait_end()])
+        .with_dial(DialAnswer::Busy)
+        .with_voicemail([]);
+    script.hang_up_after = Some(Duration::from_secs(8));
+    let report = target.call(&script).await.unwrap();
+    assert!(target.messages().unwrap().is_empty(), "{:?}", report.events);
+    let put = &target.store().unwrap().query(&Query::<Outgoing>::notices()).unwrap()[0].1;
+    let notice = put.notice.as_ref().unwrap();
+    assert_eq!((notice.kind.as_str(), notice.not_before_ms - put.put_ms), ("missed_call", 6 * 60_000));
+    assert!(told(&target).is_empty());
     target.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_hangs_up_while_it_rings_is_on_record_as_gone() {
-    let target = TestBox::start(office()).await.unwrap();
-    let mut script = wants_a_person();
+    let target = TestBox::start(telling()).await.unwrap();
+    let mut script = CallScript::of([Step::wait_for_agent(), Step::keys("0"), Step::wait_end()]);
     script.dial = DialAnswer::Person(Person { rings: Duration::from_secs(15), ..Person::default() });
     script.hang_up_after = Some(Duration::from_secs(9));
     let report = target.call(&script).await.unwrap();
     assert_eq!(report.ended, Ended::ByCaller, "{report:?}");
+    assert_eq!(report.count(|what| *what == Happened::DialRinging), 1, "{:?}", report.events);
     let call: CallId = report.call_sid.parse().unwrap();
     let record = wait_until("the end of the call", async || {
         target.record(&call).ok().flatten().filter(|record| record.outcome != CallOutcome::InProgress)
     });
     assert_eq!(record.await.unwrap().outcome, CallOutcome::CallerHungUp);
+    assert_eq!(told_all(&target).await, [format!("Missed call: {}", caller_of(&target, &call))]);
     target.stop().await.unwrap();
 }
 

@@ -391,6 +391,9 @@ pub struct NoticeRow {
     pub kind: String,
     /// The values of its template: who, and what was said.
     pub values: Vec<Pii<String>>,
+    /// Not told before this moment, in milliseconds since 1970: something that says more may take its place.
+    #[serde(default)]
+    pub not_before_ms: u64,
 }
 
 /// A row of work, or of a request that was made.

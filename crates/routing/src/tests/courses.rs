@@ -68,6 +68,44 @@ fn a_person_who_does_not_take_the_call_sends_the_caller_back() {
 }
 
 #[test]
+fn a_call_is_missed_when_a_person_was_rung_and_did_not_take_it() {
+    let is_missed = |policy: Policy, events: &[Event]| {
+        let mut course = Course::new(policy);
+        for event in WANTS_A_PERSON.iter().chain(events) {
+            course.handle(event);
+        }
+        course.is_missed()
+    };
+    let keyed = |accepts| [Event::PersonAnswered, Event::PersonKeyed { accepts }];
+    let with = |events: [Event; 2], last| [events[0], events[1], last];
+    for missed in [
+        &[dial_ended(DialEnd::Busy, None)][..],
+        &[dial_ended(DialEnd::NoAnswer, Some(false))],
+        &[dial_ended(DialEnd::Failed, None)],
+        &[dial_ended(DialEnd::Canceled, None)],
+        &[Event::Over],
+        &[Event::PersonAnswered, Event::Over],
+        &with(keyed(false), dial_ended(DialEnd::Answered, None)),
+        &with(keyed(false), Event::Over),
+        &[dial_ended(DialEnd::Busy, None), Event::StreamEnded { ending: Ending::HangUp }, Event::Over],
+    ] {
+        assert!(is_missed(office(), missed), "{missed:?}");
+    }
+    for taken in [
+        &[][..],
+        &[Event::PersonAnswered],
+        &with(keyed(true), dial_ended(DialEnd::Answered, None)),
+        &with(keyed(true), Event::Over),
+    ] {
+        assert!(!is_missed(office(), taken), "{taken:?}");
+    }
+    // The carrier says later whether a person whom nobody asked took the call.
+    let silent = Policy { is_announced: false, ..office() };
+    assert!(!is_missed(silent.clone(), &[Event::Over]));
+    assert!(is_missed(silent, &[Event::Over, dial_ended(DialEnd::NoAnswer, None)]));
+}
+
+#[test]
 fn a_caller_is_sent_back_once() {
     let mut events = WANTS_A_PERSON.to_vec();
     events.push(dial_ended(DialEnd::Busy, None));

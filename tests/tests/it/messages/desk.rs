@@ -1,6 +1,9 @@
 //! Who answers: the language model while it can be reached, and the owner when a person is wanted.
 
+use std::time::Duration;
+
 use appliance::config::NoticeKind;
+use appliance::messages::Notice;
 use e2e::{BoxOptions, PhraseBook, wait_until};
 use fakes::{Behaviour, ChatRule, Cloud, CloudConfig, Fault, Service};
 use leads::SourceKind;
@@ -79,8 +82,8 @@ async fn a_notice_is_told_once_however_often_its_fact_is() {
     for _ in 0..3 {
         let mut batch = Batch::new();
         let values = vec![Pii::new("+972500000001".to_owned())];
-        let kind = NoticeKind::MissedCall;
-        parts.messages.put_notice(&mut batch, &parts.config, kind, "CA1", values, 1).unwrap();
+        let (kind, name, wait) = (NoticeKind::MissedCall, "CA1".to_owned(), Duration::ZERO);
+        parts.messages.put_notice(&mut batch, &parts.config, Notice { kind, name, values, wait }, 1).unwrap();
         parts.archive.commit(batch).await.unwrap();
         parts.messages.wake();
     }
