@@ -7,7 +7,7 @@ use axum::extract::{OriginalUri, Request, State};
 use axum::response::IntoResponse as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::{Batch, VoicemailKey, VoicemailRecord, VoicemailState, Voicemails};
+use store::{Batch, VoicemailKey, VoicemailPath, VoicemailRecord, VoicemailState, Voicemails};
 use tower::ServiceExt as _;
 use tower_http::services::ServeFile;
 use units::Pii;
@@ -35,12 +35,30 @@ struct VoicemailView {
     /// What was said; null until it was recognized.
     #[schemars(with = "Option<String>")]
     transcript: Option<Pii<String>>,
+    /// What was said, in a sentence or two; null until it was recognized.
+    #[schemars(with = "Option<String>")]
+    summary: Option<Pii<String>>,
     /// The language of the transcript: `he` or `en`.
     language: Option<String>,
+    /// Which way it came to the box; null for one of an earlier release that did not note it.
+    path: Option<PathView>,
     /// Whether somebody listened to it.
     state: HeardState,
     /// Whether there is audio: not before it was fetched, and not after it was let go of.
     has_audio: bool,
+}
+
+/// Which way a message came to the box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "VoicemailPath")]
+enum PathView {
+    /// The box recorded it itself.
+    Device,
+    /// The carrier recorded it, and said so when it asked how the call goes on.
+    Record,
+    /// The carrier recorded it, and only told when the recording was ready.
+    Callback,
 }
 
 /// Whether somebody listened to a message.
@@ -142,7 +160,14 @@ fn view(record: &VoicemailRecord) -> VoicemailView {
         caller: record.caller.clone(),
         duration_ms: record.duration_ms,
         transcript: record.transcript.clone(),
+        summary: record.summary.clone(),
         language: record.language.map(|language| language.code().to_owned()),
+        path: match record.path {
+            Some(VoicemailPath::Device) => Some(PathView::Device),
+            Some(VoicemailPath::CarrierAction) => Some(PathView::Record),
+            Some(VoicemailPath::CarrierCallback) => Some(PathView::Callback),
+            Some(VoicemailPath::Unknown) | None => None,
+        },
         state: match record.state {
             VoicemailState::Heard => HeardState::Heard,
             VoicemailState::New | VoicemailState::Unknown => HeardState::New,

@@ -97,13 +97,15 @@ async fn a_message_is_listed_heard_and_marked() {
     let running = TestBox::start(BoxOptions::default()).await.unwrap();
     let client = ApiClient::new(&running, &[Scope::VoicemailRead, Scope::VoicemailWrite]).unwrap();
     let sound = wav::encode_pcm16(&[7; 8_000], 1, SampleRate::HZ_8000).unwrap();
-    for number in 1..=3 {
+    let paths = [VoicemailPath::Device, VoicemailPath::CarrierAction, VoicemailPath::CarrierCallback];
+    for (number, path) in (1..).zip(paths) {
         let key = VoicemailKey { received_wall_ms: number, call: format!("CA{number}").parse().unwrap() };
         let name = RecordingName::of_message(&key);
         running.parts.archive.import(name.clone(), sound.clone().into()).await.unwrap().unwrap();
         let caller = Pii::new("+972541234567".to_owned());
-        let received = VoicemailRecord::received(key.clone(), caller, VoicemailPath::CarrierAction);
-        let record = VoicemailRecord { recording: Some(name), transcript: Some(Pii::default()), ..received };
+        let received = VoicemailRecord::received(key.clone(), caller, path);
+        let (transcript, summary) = (Some(Pii::default()), Some(Pii::new(format!("the {number}th flat"))));
+        let record = VoicemailRecord { recording: Some(name), transcript, summary, ..received };
         let mut batch = Batch::new();
         batch.put::<Voicemails>(&key, &record).unwrap();
         running.parts.archive.commit(batch).await.unwrap();
@@ -111,8 +113,11 @@ async fn a_message_is_listed_heard_and_marked() {
     let page = client.get("/api/voicemails?limit=2").await.unwrap().json();
     let ids: Vec<_> = page["items"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["3-CA3", "2-CA2"]);
+    let told: Vec<_> = page["items"].as_array().unwrap().iter().map(|one| [&one["path"], &one["summary"]]).collect();
+    assert_eq!(json!(told), json!([["callback", "the 3th flat"], ["record", "the 2th flat"]]));
     let rest = client.get(&format!("/api/voicemails?after={}", page["next"].as_str().unwrap())).await.unwrap().json();
     assert_eq!((rest["items"][0]["id"].clone(), rest["next"].clone()), (json!("1-CA1"), Value::Null));
+    assert_eq!(rest["items"][0]["path"], "device");
 
     let seen = client.get("/api/voicemails/2-CA2").await.unwrap();
     assert_eq!((seen.json()["state"].clone(), seen.json()["has_audio"].clone()), (json!("new"), json!(true)));
