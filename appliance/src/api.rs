@@ -50,7 +50,6 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, on};
 use axum::{Json, Router};
 use serde_json::Value;
-use tokio::sync::{Mutex, MutexGuard};
 
 pub use self::operation::Operation;
 pub use self::problem::Problem;
@@ -69,7 +68,6 @@ pub struct Api {
     tokens: Tokens,
     failures: RateLimit,
     description: Value,
-    changes: Mutex<()>,
 }
 
 impl Api {
@@ -79,14 +77,7 @@ impl Api {
             tokens: Tokens::new(TokenFile::new(folder)),
             failures: RateLimit::new(FAILURES_PER_SECOND),
             description: openapi::describe(&operations()),
-            changes: Mutex::new(()),
         }
-    }
-
-    /// Waits until no other request changes a resource that has no lock of its own: what `If-Match` was compared with stays
-    /// so until the returned guard is dropped.
-    pub async fn alone(&self) -> MutexGuard<'_, ()> {
-        self.changes.lock().await
     }
 
     /// Returns the description of the API, as `/api/openapi.json` has it.

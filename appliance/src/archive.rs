@@ -52,9 +52,19 @@ impl Archive {
     ///
     /// Dropped half way, the batch is committed all the same, but nobody knows.
     pub async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        self.commit_holding(batch, ()).await
+    }
+
+    /// Does the same and holds on to something, such as a lock, until the disk has confirmed the batch or it failed.
+    ///
+    /// # Cancellation safety
+    ///
+    /// Dropped half way, the batch is committed all the same, and `held` is held until then.
+    pub async fn commit_holding<H: Send + 'static>(&self, batch: Batch, held: H) -> Result<(), CommitError> {
         let Some(opened) = &self.opened else { return Err(CommitError::Closed) };
         let (sender, receiver) = oneshot::channel();
         let submitted = opened.store.submit(batch, move |result| {
+            drop(held);
             // Nobody waits any more; the batch is on the disk all the same.
             drop(sender.send(result));
         });

@@ -5,6 +5,7 @@
 //! acknowledged is looked after following a restart too.
 
 mod recovered;
+mod rows;
 mod told;
 mod work;
 
@@ -17,6 +18,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 pub use self::recovered::keep_recovered;
+pub use self::rows::Alone;
+use self::rows::Changing;
 pub use self::told::{handle_recording, recording_status};
 use self::work::Left;
 use crate::app::Parts;
@@ -37,10 +40,11 @@ pub struct Fetch {
     pub key: VoicemailKey,
 }
 
-/// Where requests to look after a message are handed in.
+/// Where requests to look after a message are handed in, and where who changes its row waits for others.
 #[derive(Clone, Debug)]
 pub struct Mailbox {
     requests: mpsc::Sender<Fetch>,
+    changing: Changing,
 }
 
 /// The worker's end.
@@ -51,7 +55,7 @@ impl Mailbox {
     /// Makes both ends.
     pub fn new() -> (Self, Requests) {
         let (requests, receiver) = mpsc::channel(REQUESTS);
-        (Self { requests }, Requests(receiver))
+        (Self { requests, changing: Changing::default() }, Requests(receiver))
     }
 
     /// Asks for a message to be looked after now. Never waits: when too many wait, it is found in the store later.

@@ -119,7 +119,7 @@ async fn change(
     conditions: Conditions,
     body: Json<VoicemailChange>,
 ) -> Answer {
-    let _alone = parts.api.alone().await;
+    let alone = parts.voicemail.alone().await;
     let mut record = record(&parts, &id).await?;
     conditions.check(&ETag::of(&view(&record)))?;
     record.state = match body.value.state {
@@ -127,8 +127,8 @@ async fn change(
         HeardState::Heard => VoicemailState::Heard,
     };
     let mut batch = Batch::new();
-    batch.put::<Voicemails>(&record.key, &record)?;
-    parts.archive.commit(batch).await?;
+    alone.put(&mut batch, &record)?;
+    alone.commit(&parts.archive, batch).await?;
     let view = view(&record);
     Ok(single(&Conditions::default(), &ETag::of(&view), &view))
 }

@@ -10,9 +10,7 @@ use conversation::{Digit, VoicemailReason};
 use futures_util::{Sink, Stream, StreamExt as _};
 use media::g711::Law;
 use routing::Ending;
-use store::{
-    Batch, FinishedRecording, RecordingFormat, RecordingName, VoicemailKey, VoicemailPath, VoicemailRecord, Voicemails,
-};
+use store::{Batch, FinishedRecording, RecordingFormat, RecordingName, VoicemailKey, VoicemailPath, VoicemailRecord};
 use telephony::stream::{InboundFrame, OutboundFrame, write_media};
 use tokio::time::{Instant, sleep_until, timeout};
 use units::{SampleCount, SampleRate};
@@ -271,10 +269,11 @@ impl Line {
             ..VoicemailRecord::received(key, address_text(&self.caller.from), VoicemailPath::Device)
         };
         let mut batch = Batch::new();
-        let put = batch.put::<Voicemails>(&record.key, &record);
+        let alone = self.parts.voicemail.alone().await;
+        let put = alone.put(&mut batch, &record);
         self.parts.events.voicemail_saved(&mut batch, &record);
         let kept = match put {
-            Ok(()) => self.parts.archive.commit(batch).await,
+            Ok(()) => alone.commit(&self.parts.archive, batch).await,
             Err(error) => Err(error.into()),
         };
         kept.map_err(|error| tracing::warn!(error = &error as &dyn std::error::Error, "message not noted")).ok()

@@ -94,9 +94,10 @@ async fn keep(parts: &Parts, told: Told) -> Result<(), ReceptionError> {
     batch.require_absent::<WebhookKeys>(&token)?;
     batch.put::<WebhookKeys>(&token, &row)?;
     let record = record_of(parts, key.clone(), &told, known.as_ref());
-    batch.put::<Voicemails>(&key, &record)?;
     put_outcome(parts, &mut batch, known)?;
-    match parts.archive.commit(batch).await {
+    let alone = parts.voicemail.alone().await;
+    alone.put(&mut batch, &record)?;
+    match alone.commit(&parts.archive, batch).await {
         Ok(()) => {
             parts.metrics.voicemails.inc();
             tracing::info!(call_id = %told.call, path = ?told.path, "message taken");
@@ -133,15 +134,15 @@ fn record_of(parts: &Parts, key: VoicemailKey, told: &Told, call: Option<&CallRe
 /// Stops asking for a recording that the carrier does not have. What is here already stays.
 async fn close(parts: &Parts, call: &CallId, recording: &RecordingRef) -> Result<(), ReceptionError> {
     let Some(key) = key_of(parts, call, recording).await else { return Ok(()) };
-    let id = key.clone();
-    let row = parts.archive.blocking(move |archive| archive.store()?.get::<Voicemails>(&id).ok().flatten()).await;
+    let alone = parts.voicemail.alone().await;
+    let row = parts.archive.blocking(move |archive| archive.store()?.get::<Voicemails>(&key).ok().flatten()).await;
     let Some(mut record) = row.flatten().filter(|row| row.recording.is_none() && row.source.is_some()) else {
         return Ok(());
     };
     record.source = None;
     let mut batch = Batch::new();
-    batch.put::<Voicemails>(&key, &record)?;
-    parts.archive.commit(batch).await.map_err(ReceptionError::NotKept)
+    alone.put(&mut batch, &record)?;
+    alone.commit(&parts.archive, batch).await.map_err(ReceptionError::NotKept)
 }
 
 /// Returns the key of the message that a recording became.

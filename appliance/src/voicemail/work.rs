@@ -199,15 +199,16 @@ async fn change(
     note: impl FnOnce(&mut VoicemailRecord),
     tell: Option<Tell>,
 ) -> Result<VoicemailRecord, Left> {
+    let alone = parts.voicemail.alone().await;
     let Some(mut record) = read(parts, key).await else { return Err(Left::Nothing) };
     note(&mut record);
     let mut batch = Batch::new();
-    batch.put::<Voicemails>(key, &record).map_err(|_too_large| Left::Nothing)?;
+    alone.put(&mut batch, &record).map_err(|_too_large| Left::Nothing)?;
     if let Some(tell) = tell {
         tell(&parts.events, &mut batch, &record);
     }
     tell_owner(parts, &mut batch, &record).map_err(|_too_large| Left::Nothing)?;
-    match parts.archive.commit(batch).await {
+    match alone.commit(&parts.archive, batch).await {
         Ok(()) => {
             parts.messages.wake();
             Ok(record)

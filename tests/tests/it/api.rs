@@ -2,6 +2,7 @@
 
 use appliance::api::Scope;
 use appliance::api::token::TokenFile;
+use appliance::voicemail::Alone;
 use e2e::{ApiClient, BoxOptions, TestBox};
 use http::Method;
 use media::wav;
@@ -134,6 +135,39 @@ async fn a_message_is_listed_heard_and_marked() {
     let part = client.send(Method::GET, "/api/voicemails/2-CA2/audio", &range, &Value::Null).await.unwrap();
     assert_eq!((part.status, part.body.as_slice()), (206, b"RIFF".as_slice()));
     assert_eq!(client.get("/api/voicemails/9-CA9/audio").await.unwrap().status, 404);
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_marked_while_it_is_written_down_keeps_both() {
+    let running = TestBox::start(BoxOptions::default()).await.unwrap();
+    let client = ApiClient::new(&running, &[Scope::VoicemailRead, Scope::VoicemailWrite]).unwrap();
+    let key = VoicemailKey { received_wall_ms: 1, call: "CA1".parse().unwrap() };
+    let mut record = VoicemailRecord::received(key, Pii::default(), VoicemailPath::Device);
+    let mailbox = &running.parts.voicemail;
+    let put = async |record: &VoicemailRecord, alone: Alone| {
+        let mut batch = Batch::new();
+        alone.put(&mut batch, record).unwrap();
+        alone.commit(&running.parts.archive, batch).await.unwrap();
+    };
+    put(&record, mailbox.alone().await).await;
+    // The worker has read the row, and has the words.
+    let alone = mailbox.alone().await;
+    record.transcript = Some(Pii::new("about the flat".to_owned()));
+    let heard = json!({ "state": "heard" });
+    let marking = client.send(Method::PATCH, "/api/voicemails/1-CA1", &[("if-match", "*")], &heard);
+    let working = async {
+        // More than enough time for a request that waits for nobody.
+        for _ in 0..20 {
+            assert_eq!(client.get("/api/voicemails/1-CA1").await.unwrap().json()["state"], "new");
+        }
+        put(&record, alone).await;
+    };
+    let (marked, ()) = tokio::join!(marking, working);
+    let marked = marked.unwrap();
+    assert_eq!((marked.status, marked.json()["state"].clone()), (200, json!("heard")), "{}", marked.text());
+    assert_eq!(marked.json()["transcript"], "about the flat");
+    assert_eq!(client.get("/api/voicemails/1-CA1").await.unwrap().json(), marked.json());
     running.stop().await.unwrap();
 }
 
