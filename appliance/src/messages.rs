@@ -48,7 +48,7 @@ use crate::health::{Health, Part, PartState};
 
 pub use self::notice::Notice;
 pub(crate) use self::receive::receive;
-pub(crate) use self::trim::trim;
+pub use self::trim::{KeptFiles, trim};
 pub use self::work::run;
 
 /// Everything that messages share. Lives as long as the program.

@@ -47,7 +47,7 @@ pub async fn run(parts: Arc<Parts>) {
         if let Some(Err(error)) = looked.await {
             tracing::warn!(error = &error as &dyn std::error::Error, "old recordings not let go of");
         }
-        messages::trim(&parts).await;
+        messages::trim(&parts, messages::KeptFiles::default()).await;
     }
 }
 

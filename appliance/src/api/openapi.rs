@@ -130,6 +130,7 @@ fn answers(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     } else if operation.conditional {
         problems.extend([409, 412, 428]);
     }
+    problems.extend(&operation.refusals);
     for status in problems {
         let problem = json!({ "$ref": "#/components/responses/problem" });
         answers.entry(status.to_string()).or_insert(problem);

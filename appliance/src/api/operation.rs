@@ -26,6 +26,7 @@ pub struct Operation {
     pub(super) query: Option<Describe>,
     pub(super) body: Option<Describe>,
     pub(super) answers: Vec<Described>,
+    pub(super) refusals: Vec<u16>,
     pub(super) conditional: bool,
     pub(super) once: bool,
     pub(super) handler: MethodRouter<Arc<Parts>>,
@@ -89,6 +90,7 @@ impl Operation {
             query: None,
             body: None,
             answers: Vec::new(),
+            refusals: Vec::new(),
             conditional: false,
             once: false,
             handler,
@@ -119,6 +121,13 @@ impl Operation {
     #[must_use]
     pub fn answers_with(mut self, status: u16, what: &'static str, media_type: &'static str) -> Self {
         self.answers.push(Described { status, what, media_type, schema: None });
+        self
+    }
+
+    /// Answers a problem with this status, beside those that follow from the rest.
+    #[must_use]
+    pub fn refuses(mut self, status: u16) -> Self {
+        self.refusals.push(status);
         self
     }
 

@@ -94,6 +94,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found").detail(format!("there is no such {what}"))
     }
 
+    /// 410: there was such a thing, and it was let go of; `what` is its kind.
+    pub fn gone(what: &str) -> Self {
+        Self::new(StatusCode::GONE, "gone", "Not there any more")
+            .detail(format!("the {what} was let go of to make room, or because it was old"))
+    }
+
     /// 409: it was changed at the same time.
     pub fn conflict() -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "Changed by another request at the same time").detail("try again")

@@ -95,7 +95,8 @@ pub(super) fn operations() -> Vec<Operation> {
             .answers_with(200, "The audio.", "audio/wav")
             .answers_with(206, "The part that the header Range asks for.", "audio/wav")
             .answers_with(304, "It has not changed since.", "")
-            .answers_with(416, "There is no such part.", ""),
+            .answers_with(416, "There is no such part.", "")
+            .refuses(410),
     ]
 }
 
@@ -138,7 +139,7 @@ async fn audio(State(parts): State<Arc<Parts>>, Path(id): Path<String>, request:
     let name = record.recording.ok_or_else(|| Problem::not_found("audio of this message"))?;
     let file: PathBuf = parts.archive.recordings().ok_or_else(Problem::no_store)?.path(&name);
     if !file.is_file() {
-        return Err(Problem::not_found("audio of this message"));
+        return Err(Problem::gone("audio of this message"));
     }
     match ServeFile::new(file).oneshot(request).await {
         Ok(response) => Ok(response.map(axum::body::Body::new).into_response()),

@@ -2,6 +2,7 @@
 
 mod view;
 
+use std::io;
 use std::sync::Arc;
 
 use axum::extract::{OriginalUri, State};
@@ -12,8 +13,8 @@ use messaging::{Provider, Refusal, Refused, UnixTime};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{
-    Author, ConversationId, Conversations, MessageKey, MessageRow, Messages, Order, Outgoing, OutgoingKey, OutgoingRow,
-    Query as Rows,
+    Author, ConversationId, Conversations, FileState, MessageKey, MessageRow, Messages, Order, Outgoing, OutgoingKey,
+    OutgoingRow, Query as Rows,
 };
 use telephony::wire::Address;
 use units::Pii;
@@ -49,7 +50,8 @@ pub fn operations() -> Vec<Operation> {
             read,
             file,
         )
-        .answers_with(200, "The file.", "application/octet-stream"),
+        .answers_with(200, "The file.", "application/octet-stream")
+        .refuses(410),
         Operation::get(
             "/whatsapp/conversations",
             "conversations",
@@ -227,11 +229,19 @@ async fn message(State(parts): State<Arc<Parts>>, Path(id): Path<String>) -> Ans
 
 async fn file(State(parts): State<Arc<Parts>>, Path((id, index)): Path<(String, usize)>) -> Answer {
     let (_, row) = find(&parts, &id).await?;
-    let missing = || Problem::not_found("file");
-    let name = row.files.get(index).and_then(|file| file.name.clone()).ok_or_else(missing)?;
-    let files = parts.messages.files.clone();
+    let (files, row) = (parts.messages.files.clone(), row.files.into_iter().nth(index).unwrap_or_default());
+    if row.state == FileState::Dropped {
+        return Err(Problem::gone("file"));
+    }
+    let name = row.name.ok_or_else(|| Problem::not_found("file"))?;
     let bytes = tokio::task::spawn_blocking(move || files.read(&name)).await.map_err(|_stopped| Problem::internal())?;
-    let bytes = bytes.map_err(|_gone| missing())?;
+    let bytes = bytes.map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            return Problem::gone("file");
+        }
+        tracing::warn!(error = &error as &dyn std::error::Error, "file of a message not read");
+        Problem::internal()
+    })?;
     // Whatever somebody sent, a browser does not show it as a page of the box.
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream"),

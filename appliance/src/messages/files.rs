@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
@@ -48,28 +48,31 @@ impl Files {
         fs::read(self.folder.join(name))
     }
 
-    /// Removes what is older than `age` by `now`, then the oldest until at most `max_bytes` are left, and what was never
-    /// finished. Returns how many went. Blocks.
-    pub(crate) fn trim(&self, now: SystemTime, age: Duration, max_bytes: u64) -> usize {
-        let Ok(entries) = fs::read_dir(&self.folder) else { return 0 };
-        let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
+    /// Names what is older than `age` by `now`, then the oldest until at most `max_bytes` are left, and what was never
+    /// finished. Blocks.
+    pub(crate) fn surplus(&self, now: SystemTime, age: Duration, max_bytes: u64) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
+        let mut files: Vec<(SystemTime, u64, String)> = entries
             .filter_map(|entry| {
                 let entry = entry.ok()?;
                 let metadata = entry.metadata().ok()?;
-                Some((metadata.modified().ok()?, metadata.len(), entry.path()))
+                Some((metadata.modified().ok()?, metadata.len(), entry.file_name().into_string().ok()?))
             })
             .collect();
         files.sort();
-        let (mut kept_bytes, mut removed) = (0_u64, 0_usize);
-        for (modified, len, path) in files.iter().rev() {
+        let mut kept_bytes = 0_u64;
+        let is_surplus = |(modified, len, name): &(SystemTime, u64, String)| {
             let old = now.duration_since(*modified).unwrap_or_default();
-            let is_unfinished = path.extension().is_some_and(|end| end == UNFINISHED) && old > Duration::from_hours(1);
+            let is_unfinished = Path::new(name).extension().is_some_and(|end| end == UNFINISHED);
             kept_bytes = kept_bytes.saturating_add(*len);
-            if (old > age || kept_bytes > max_bytes || is_unfinished) && fs::remove_file(path).is_ok() {
-                removed = removed.saturating_add(1);
-            }
-        }
-        removed
+            old > age || kept_bytes > max_bytes || is_unfinished && old > Duration::from_hours(1)
+        };
+        files.into_iter().rev().filter(is_surplus).map(|(_, _, name)| name).collect()
+    }
+
+    /// Removes files and returns how many went; one that cannot be removed is named again the next time. Blocks.
+    pub(crate) fn remove(&self, names: &[String]) -> usize {
+        names.iter().filter(|name| fs::remove_file(self.folder.join(name)).is_ok()).count()
     }
 
     /// Removes every file of a conversation. Blocks.
@@ -80,6 +83,11 @@ impl Files {
             drop(fs::remove_file(entry.path()));
         }
     }
+}
+
+/// Returns the message that a file is of, by its name.
+pub(crate) fn message_of(name: &str) -> Option<MessageKey> {
+    name.rsplit_once('-')?.0.parse().ok()
 }
 
 /// Returns whether a file is the one that was announced.
@@ -109,7 +117,7 @@ mod tests {
 
     use store::{ConversationId, MessageKey};
 
-    use super::Files;
+    use super::{Files, message_of};
 
     #[test]
     fn files_are_kept_under_our_own_names_and_the_oldest_go_first() {
@@ -124,10 +132,16 @@ mod tests {
         assert_eq!(files.read(&names[0]).unwrap(), [7; 100]);
         assert!(names[0].ends_with("-1-0.jpg") && !names[0].contains('/'), "{}", names[0]);
         std::fs::write(folder.path().join("media/x.part"), "x").unwrap();
-        assert_eq!(files.trim(SystemTime::now(), Duration::from_hours(1), 1_000), 0);
-        assert_eq!(files.trim(SystemTime::now(), Duration::from_hours(1), 150), 2, "by size");
+        assert_eq!(message_of(&names[2]), Some(MessageKey { conversation, at_ms: 3 }));
+        assert_eq!(message_of("x.part"), None);
+        let hour = Duration::from_hours(1);
+        assert_eq!(files.surplus(SystemTime::now(), hour, 1_000), [""; 0]);
+        let by_size = files.surplus(SystemTime::now(), hour, 150);
+        assert_eq!(by_size, [names[1].clone(), names[0].clone()]);
+        assert_eq!((files.remove(&by_size), files.remove(&by_size)), (2, 0));
         let later = SystemTime::now() + Duration::from_hours(2);
-        assert_eq!(files.trim(later, Duration::from_hours(1), 1_000), 2, "by age, and what was never finished");
+        let by_age = files.surplus(later, hour, 1_000);
+        assert_eq!(by_age, ["x.part".to_owned(), names[2].clone()], "also what was never finished");
         files.forget(&conversation);
     }
 }

@@ -1,5 +1,6 @@
 //! Files: voice notes heard by the box's own recognizer, and what is too large.
 
+use appliance::messages::{self, KeptFiles};
 use appliance::voice::Engines;
 use e2e::{BoxOptions, PhraseBook, engines, wait_until};
 use serde_json::json;
@@ -89,6 +90,42 @@ async fn a_voice_note_that_is_none_is_kept_and_the_sender_asked_to_write() {
         assert_eq!(row.files[0].state, FileState::Here);
         office.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_let_go_of_is_on_record_as_gone() {
+    let office = MessageOffice::start(Provider::Twilio).await;
+    for (number, content_type) in ["image/png", "image/jpeg"].into_iter().enumerate() {
+        office.sends(&format!("id-{number}"), "image", content_type, vec![7; 100]).await;
+        office.sent_text(number).await;
+    }
+    let api = office.api();
+    let (key, _) = office.messages().remove(0);
+    let (file, message) = (format!("/api/whatsapp/messages/{key}/files/0"), format!("/api/whatsapp/messages/{key}"));
+    assert_eq!(api.get(&file).await.unwrap().status, 200);
+    let (parts, rows) = (&office.running.parts, office.messages());
+    messages::trim(parts, KeptFiles::default()).await;
+    assert_eq!(office.messages(), rows, "what is young and small stays");
+    messages::trim(parts, KeptFiles { bytes: 150, ..KeptFiles::default() }).await;
+    let states = || {
+        let rows = office.messages().into_iter();
+        rows.filter_map(|(_, row)| Some((row.files.first()?.state, row.files.first()?.name.is_some())))
+    };
+    assert_eq!(states().collect::<Vec<_>>(), [(FileState::Dropped, false), (FileState::Here, true)], "the oldest went");
+    let gone = api.get(&file).await.unwrap();
+    assert_eq!((gone.status, gone.json()["type"].as_str().unwrap()), (410, "urn:kolbox:problem:gone"));
+    assert_eq!(api.get(&message).await.unwrap().json()["files"][0]["state"], "dropped");
+    assert_eq!(api.get(&format!("/api/whatsapp/messages/{key}/files/1")).await.unwrap().status, 404);
+
+    // A file that somebody else removed is gone too.
+    let (key, row) = office
+        .messages()
+        .into_iter()
+        .find(|(_, row)| row.files.first().is_some_and(|file| file.name.is_some()))
+        .unwrap();
+    std::fs::remove_file(parts.config.store.path.join("media").join(row.files[0].name.as_ref().unwrap())).unwrap();
+    assert_eq!(api.get(&format!("/api/whatsapp/messages/{key}/files/0")).await.unwrap().status, 410);
+    office.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
