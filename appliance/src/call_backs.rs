@@ -1,15 +1,19 @@
 //! Calls customers who asked for it, within the hours in which that may be done.
 //!
 //! What is to be called stands in the store, and a try is noted there before the carrier is asked: a box that dies
-//! meanwhile does not ring twice.
+//! meanwhile does not ring twice. Those that are not over are kept in memory too, in the order in which they are due, so
+//! that a look costs the same however many customers were called before.
+//!
+//! **Invariant:** whatever is in the store and not over is in memory once its commit is done, whoever waits for it.
+//! What is in memory only was not committed, and is forgotten when it is looked for.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use carrier::{CallEvent, CarrierError, CreateCall, Instructions, MachineDetection, StatusCallback, WaitFor};
-use routing::Answerer;
 use routing::call_back::{CallBack, Config, Outcome};
-use store::{Batch, CallBackRow, CallBacks as Table, CommitError, EncodeError, Query};
+use routing::{Agenda, Answerer};
+use store::{Batch, CallBackRow, CallBacks as Table, CommitError, EncodeError, Query, ReadError};
 use telephony::markup::HttpMethod;
 use telephony::wire::Address;
 use tokio::sync::{Mutex, Notify};
@@ -18,8 +22,10 @@ use units::{CallId, Language, Pii};
 
 use crate::app::Parts;
 
-/// Call-backs looked at, the oldest first; more than that wait behind them.
-const MAX_LOOKED_AT: usize = 1_000;
+/// Call-backs that may wait at once.
+const MAX_OPEN: usize = 10_000;
+/// Rows read at once at the start.
+const PAGE: usize = 1_000;
 /// Longest time between two looks: the wall clock may be set meanwhile.
 const LOOK: Duration = Duration::from_mins(1);
 /// Time between two calls; the carrier places one a second by default.
@@ -30,8 +36,41 @@ const AGAIN: Duration = Duration::from_mins(1);
 /// Who changes a row holds this; who waits for one to change is told.
 #[derive(Debug, Default)]
 pub struct CallBacks {
-    changing: Mutex<()>,
+    changing: Arc<Mutex<()>>,
+    open: Arc<Open>,
+}
+
+/// Those that are not over.
+#[derive(Debug, Default)]
+struct Open {
+    agenda: std::sync::Mutex<Agenda>,
     changed: Notify,
+}
+
+impl Open {
+    fn agenda(&self) -> MutexGuard<'_, Agenda> {
+        // A change of the agenda is whole before anything in it can panic.
+        self.agenda.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, id: &str, progress: Option<CallBack>) {
+        self.agenda().set(id, progress.and_then(|progress| progress.due_ms()));
+    }
+}
+
+/// A call-back whose row is being written: as it is then in memory too, from the moment on at which this is dropped.
+#[derive(Debug)]
+pub struct Noting {
+    open: Arc<Open>,
+    id: String,
+    progress: CallBack,
+}
+
+impl Drop for Noting {
+    fn drop(&mut self) {
+        self.open.set(&self.id, Some(self.progress));
+        self.open.changed.notify_one();
+    }
 }
 
 /// A customer who wants to be called.
@@ -47,25 +86,26 @@ pub struct Wanted {
     pub not_before_ms: u64,
 }
 
-/// Adds to `batch` that somebody wants to be called, and returns the name of the call-back and its row. When the batch is
-/// committed, [`wake`] the worker.
+/// Returns whether as many call-backs wait as may.
+pub fn is_full(parts: &Parts) -> bool {
+    parts.call_backs.open.agenda().len() >= MAX_OPEN
+}
+
+/// Adds to `batch` that somebody wants to be called, and returns the name of the call-back and its row. The batch is
+/// committed with [`crate::archive::Archive::commit_holding`] the last value.
 ///
 /// # Errors
 ///
 /// When it cannot be written.
-pub fn add(parts: &Parts, batch: &mut Batch, wanted: Wanted) -> Result<(String, CallBackRow), EncodeError> {
+pub fn add(parts: &Parts, batch: &mut Batch, wanted: Wanted) -> Result<(String, CallBackRow, Noting), EncodeError> {
     let asked_wall_ms = parts.clock.wall_ms();
     let id = format!("{asked_wall_ms:013}-{:08x}", rand::random::<u32>());
     let progress = CallBack::new(wanted.not_before_ms.max(asked_wall_ms));
     let Wanted { number, language, reason, .. } = wanted;
     let row = CallBackRow { number, language, reason, asked_wall_ms, progress: json(&progress), call: None };
     batch.put::<Table>(&id, &row)?;
-    Ok((id, row))
-}
-
-/// Lets the worker look at once.
-pub fn wake(parts: &Parts) {
-    parts.call_backs.changed.notify_one();
+    let noting = Noting { open: Arc::clone(&parts.call_backs.open), id: id.clone(), progress };
+    Ok((id, row, noting))
 }
 
 /// Takes a call-back back; `None` when there is none of that name, `Some(false)` when it is too late.
@@ -104,7 +144,6 @@ pub async fn picked_up(
 /// When it cannot be kept.
 pub async fn over(parts: &Parts, id: &str, call: &CallId, was_answered: bool) -> Result<(), CommitError> {
     note(parts, id, Some(call), Outcome::Over { was_answered }).await?;
-    wake(parts);
     Ok(())
 }
 
@@ -116,27 +155,50 @@ pub async fn over(parts: &Parts, id: &str, call: &CallId, was_answered: bool) ->
 pub async fn run(parts: Arc<Parts>) {
     let (Some(from), Some(_)) = (&parts.config.call_backs.from, &parts.carrier) else { return };
     let from = Address::of(from.reveal());
+    let mut is_loaded = false;
     while !parts.shutdown.is_cancelled() {
+        is_loaded = is_loaded || load(&parts).await;
         let now_ms = parts.clock.wall_ms();
-        let next = next(&parts).await;
+        let next = next(&parts);
         let wait = next.as_ref().map_or(LOOK, |(_, due)| Duration::from_millis(due.saturating_sub(now_ms)).min(LOOK));
         if let Some((id, _)) = next.filter(|(_, due)| *due <= now_ms) {
             place(&parts, &id, &from).await;
         }
         tokio::select! {
             () = parts.shutdown.cancelled() => {}
-            () = parts.call_backs.changed.notified(), if !wait.is_zero() => {}
+            () = parts.call_backs.open.changed.notified(), if !wait.is_zero() => {}
             () = sleep_until(Instant::now() + wait.max(BETWEEN)) => {}
         }
     }
 }
 
-/// Returns the call-back that is due first, and when.
-async fn next(parts: &Parts) -> Option<(String, u64)> {
-    let oldest = Query::<Table>::all().limit(MAX_LOOKED_AT);
-    let rows = parts.archive.blocking(move |archive| archive.store()?.query(&oldest).ok()).await.flatten()?;
-    let due = rows.into_iter().filter_map(|(id, row)| Some((id, permitted(parts, progress(&row)?.due_ms()?)?)));
-    due.min_by_key(|(_, due)| *due)
+/// Finds what the run before this one left; returns whether that could be read. Nobody changes a row meanwhile.
+async fn load(parts: &Parts) -> bool {
+    let _changing = parts.call_backs.changing.lock().await;
+    let open = Arc::clone(&parts.call_backs.open);
+    let reading = parts.archive.blocking(move |archive| {
+        let store = archive.store()?;
+        let mut query = Query::<Table>::all().limit(PAGE);
+        loop {
+            let rows = store.query(&query).ok()?;
+            for (id, row) in &rows {
+                open.set(id, progress(row));
+            }
+            let Some((last, _)) = rows.last().filter(|_| rows.len() == PAGE) else { return Some(()) };
+            query = Query::<Table>::all().limit(PAGE).after(last);
+        }
+    });
+    reading.await.flatten().is_some()
+}
+
+/// Returns the call-back that is due first, and when it may be placed: what is due sooner may be placed sooner.
+fn next(parts: &Parts) -> Option<(String, u64)> {
+    let (id, due_ms) = {
+        let agenda = parts.call_backs.open.agenda();
+        let (id, due_ms) = agenda.next()?;
+        (id.to_owned(), due_ms)
+    };
+    Some((id, permitted(parts, due_ms)?))
 }
 
 /// Returns the first moment from `due_ms` on at which a customer may be called.
@@ -157,8 +219,12 @@ async fn place(parts: &Parts, id: &str, from: &Address) {
         }
         true
     });
+    let kept = kept.await;
     // A try that could not be noted is not begun.
-    let (Ok(_), Some(row), Some(carrier)) = (kept.await, begun, &parts.carrier) else { return };
+    let (Ok(_), Some(row), Some(carrier)) = (kept, begun, &parts.carrier) else {
+        put_off(parts, id, now_ms);
+        return;
+    };
     let answer = carrier.create_call(&call(parts, id, &row, from)).await;
     let (call, outcome) = match &answer {
         Ok(call) => (Some(call), Outcome::Placed),
@@ -172,6 +238,14 @@ async fn place(parts: &Parts, id: &str, from: &Address) {
     }
     if let Err(error) = note(parts, id, call, outcome).await {
         tracing::error!(error = &error as &dyn std::error::Error, "what came of a call-back is not kept");
+    }
+}
+
+/// Keeps one that is due and cannot be begun from being looked at all the time.
+fn put_off(parts: &Parts, id: &str, now_ms: u64) {
+    let mut agenda = parts.call_backs.open.agenda();
+    if agenda.next().is_some_and(|(next, due_ms)| next == id && due_ms <= now_ms) {
+        agenda.set(id, Some(now_ms.saturating_add(u64::try_from(AGAIN.as_millis()).unwrap_or(u64::MAX))));
     }
 }
 
@@ -211,20 +285,43 @@ async fn change(
     id: &str,
     work: impl FnOnce(&mut CallBackRow, &mut CallBack) -> bool,
 ) -> Result<Option<CallBackRow>, CommitError> {
-    let _changing = parts.call_backs.changing.lock().await;
-    let Some(mut row) = get(parts, id).await else { return Ok(None) };
-    let Some(mut progress) = progress(&row) else { return Ok(None) };
+    let changing = Arc::clone(&parts.call_backs.changing).lock_owned().await;
+    let open = &parts.call_backs.open;
+    let mut row = match read(parts, id).await {
+        Some(Ok(Some(row))) => row,
+        // Nothing was committed under this name.
+        None | Some(Ok(None)) => {
+            open.set(id, None);
+            return Ok(None);
+        }
+        Some(Err(_)) => return Ok(None),
+    };
+    let before = progress(&row);
+    open.set(id, before);
+    let Some(mut progress) = before else { return Ok(None) };
     if work(&mut row, &mut progress) {
         row.progress = json(&progress);
-        put(parts, id, &row).await?;
+        let mut batch = Batch::new();
+        batch.put::<Table>(&id.to_owned(), &row)?;
+        let noting = Noting { open: Arc::clone(open), id: id.to_owned(), progress };
+        // Whoever asked may be gone before the disk has confirmed it; the next one waits for that all the same.
+        if let Err(error) = parts.archive.commit_holding(batch, (noting, changing)).await {
+            open.set(id, before);
+            return Err(error);
+        }
     }
     Ok(Some(row))
 }
 
 /// Returns a call-back by its name.
 pub async fn get(parts: &Parts, id: &str) -> Option<CallBackRow> {
+    read(parts, id).await?.ok().flatten()
+}
+
+/// Reads a row; `None` without a store.
+async fn read(parts: &Parts, id: &str) -> Option<Result<Option<CallBackRow>, ReadError>> {
     let id = id.to_owned();
-    parts.archive.blocking(move |archive| archive.store()?.get::<Table>(&id).ok().flatten()).await.flatten()
+    parts.archive.blocking(move |archive| Some(archive.store()?.get::<Table>(&id))).await.flatten()
 }
 
 /// Returns where a call-back stands.
@@ -234,10 +331,4 @@ pub fn progress(row: &CallBackRow) -> Option<CallBack> {
 
 fn json(progress: &CallBack) -> serde_json::Value {
     serde_json::to_value(progress).unwrap_or_default()
-}
-
-async fn put(parts: &Parts, id: &str, row: &CallBackRow) -> Result<(), CommitError> {
-    let mut batch = Batch::new();
-    batch.put::<Table>(&id.to_owned(), row)?;
-    parts.archive.commit(batch).await
 }

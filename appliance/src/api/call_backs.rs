@@ -115,7 +115,7 @@ async fn ask(State(parts): State<Arc<Parts>>, once: Once, body: Json<WantedView>
     }
     let wanted = wanted(&parts, body.value)?;
     let mut batch = Batch::new();
-    let (id, row) = call_backs::add(&parts, &mut batch, wanted)?;
+    let (id, row, noting) = call_backs::add(&parts, &mut batch, wanted)?;
     let view = view(id, &row).ok_or_else(Problem::internal)?;
     let reply = Reply {
         status: StatusCode::CREATED,
@@ -124,11 +124,8 @@ async fn ask(State(parts): State<Arc<Parts>>, once: Once, body: Json<WantedView>
         body: serde_json::to_string(&view).unwrap_or_default(),
     };
     once.keep(&mut batch, &body.digest, parts.clock.wall_ms(), &reply)?;
-    match parts.archive.commit(batch).await {
-        Ok(()) => {
-            call_backs::wake(&parts);
-            Ok(reply.response())
-        }
+    match parts.archive.commit_holding(batch, noting).await {
+        Ok(()) => Ok(reply.response()),
         // Another request with the same key was faster.
         Err(CommitError::Conflict) => once.before(&parts, &body.digest).await?.ok_or_else(Problem::conflict),
         Err(error) => Err(error.into()),
@@ -150,6 +147,9 @@ fn wanted(parts: &Parts, body: WantedView) -> Result<Wanted, Problem> {
     if parts.config.call_backs.from.is_none() || parts.carrier.is_none() {
         return Err(Problem::refused("no-call-backs", "This box calls nobody")
             .detail("set call_backs.from and carrier.account_sid in the configuration"));
+    }
+    if call_backs::is_full(parts) {
+        return Err(Problem::too_many().detail("as many call-backs wait as may"));
     }
     let not_before_ms = body.not_before_wall_ms;
     Ok(Wanted { number: Pii::new(number), language, reason: Pii::new(body.reason), not_before_ms })

@@ -8,7 +8,7 @@ use http::Method;
 use replay::{Reader, Record, course};
 use routing::{Event, Way};
 use serde_json::{Value, json};
-use store::{CallOutcome, NoticeRow, Outgoing, Query};
+use store::{Batch, CallBackRow, CallBacks, CallOutcome, NoticeRow, Outgoing, Query};
 use testcall::{
     CallReport, CallScript, Callee, DialAnswer, DialStatus, Ended, Happened, Pace, Person, RestCall, RestFault, Step,
     new_call_id,
@@ -434,6 +434,43 @@ async fn nobody_is_called_on_the_sabbath_nor_twice_when_the_carrier_says_nothing
     let state = call_back_is(&target, &id, "uncertain").await;
     assert_eq!(state["tries"], 1);
     assert!(target.carrier.placed().is_empty(), "nothing is repeated blindly");
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_is_called_however_many_were_called_before_and_after_a_restart() {
+    let resting = || {
+        office().at("2026-11-21T12:00:00+02:00").configured(|config| {
+            config.calendar = Some(toml::from_str(HOURS).unwrap());
+            config.call_backs.from = Some(Pii::new("+972700000000".to_owned()));
+        })
+    };
+    let target = TestBox::start(resting()).await.unwrap();
+    let mut batch = Batch::new();
+    for number in 0..1_100 {
+        let row = CallBackRow {
+            number: Pii::new(CUSTOMER.to_owned()),
+            language: Language::English,
+            reason: Pii::default(),
+            asked_wall_ms: number,
+            progress: json!({ "state": "reached", "tries": 1 }),
+            call: None,
+        };
+        batch.put::<CallBacks>(&format!("{number:013}-00000000"), &row).unwrap();
+    }
+    target.parts.archive.commit(batch).await.unwrap();
+    let id = ask_call_back(&target).await;
+    let folder = target.stop().await.unwrap();
+    let in_hours = resting().at(IN_HOURS).on(folder);
+    let target = TestBox::start(in_hours).await.unwrap();
+    target.carrier.answers_at(CUSTOMER, Callee::Busy);
+    wait_until("the call", async || {
+        let asked = target.carrier.asked().into_iter();
+        let mut urls = asked.filter_map(|asked| Some(asked.form.reveal().first("Url")?.to_owned()));
+        urls.any(|url| url.contains(&id)).then_some(())
+    })
+    .await
+    .unwrap();
     target.stop().await.unwrap();
 }
 
