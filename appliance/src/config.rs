@@ -221,8 +221,10 @@ pub struct Office {
     /// The telephone number of a person, in E.164, to whom callers are put through who ask for one. Default none:
     /// they are asked for a message.
     pub transfer_number: Option<Pii<String>>,
-    /// When the office is open, by day: `sunday = ["09:00-13:00", "16:00-19:00"]`. The language model tells callers who ask.
-    /// Default none: nobody knows.
+    /// When the office is open, by day: `sunday = ["09:00-13:00", "16:00-19:00"]`, written as in `[calendar.hours]` and
+    /// read by the same reader ([`calendar::WeeklyHours`]). The language model tells callers who ask; who takes a call is
+    /// decided by `[calendar]` alone. Default none: nobody knows.
+    #[serde(deserialize_with = "load::opening_hours")]
     pub hours: Hours,
     /// How the language model is to sound, in a few words: `"warm and brief"`. Default none.
     pub tone: Option<String>,

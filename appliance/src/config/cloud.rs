@@ -411,6 +411,8 @@ mod tests {
             ("[weather.reply]\nengines = ['openai']\n", "weather.reply.engines"),
             ("[weather.reply]\nengines = ['clippy']\n", "weather.reply.engines[0]"),
             ("[office]\ntimezone = 'Asia/Atlantis'\n", "office.timezone"),
+            ("[office.hours]\nsunday = ['9-17']\n", "office.hours"),
+            ("[office.hours]\nsunday = ['9-17']\n", "sunday: expected times such as \"09:00-17:30\""),
         ] {
             let text = format!("[http]\npublic_url = 'https://office.example.org'\n[carrier]\n{table}");
             fs::write(&file, text).unwrap();

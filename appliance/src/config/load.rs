@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use calendar::WeeklyHours;
 use jiff::tz::TimeZone;
+use receptionist::online::{Hours, Opening};
 use serde::{Deserialize as _, Deserializer};
 
 use super::{Config, Secret};
@@ -152,6 +154,20 @@ where
     T: FromStr<Err: Display>,
 {
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+}
+
+/// Reads the hours that callers are told. Without any they are not known.
+pub(super) fn opening_hours<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Hours, D::Error> {
+    let hours = WeeklyHours::deserialize(deserializer)?;
+    if !hours.is_given() {
+        return Ok(Hours::default());
+    }
+    let days = hours.openings("hours").map_err(|error| {
+        let day = error.field.trim_start_matches("hours.");
+        serde::de::Error::custom(format!("{day}: expected {}", error.expected))
+    })?;
+    let told = |read: calendar::Opening| Opening { from: read.from, to: read.to };
+    Ok(Hours::new(days.map(|day| day.into_iter().map(told).collect())))
 }
 
 /// Reads the name of a time zone, as the IANA database has them.

@@ -2,7 +2,8 @@
 //!
 //! The crate decides, for any moment, whether an office in Israel is open, why, when that changes, who takes the call,
 //! and whether customers may be called back. The Sabbath and the Jewish holidays are computed from the Hebrew calendar
-//! and the sun over the office's city; nothing is listed by hand.
+//! and the sun over the office's city; nothing is listed by hand. Hours are read here and nowhere else, also those that
+//! only are told to callers ([`WeeklyHours::openings`]).
 //!
 //! It does not know what time it is, what is said on a call, or how a call is transferred: time comes in as a
 //! [`jiff::Timestamp`], and out come values and sentences. Daylight saving is the business of jiff's zone.
@@ -61,6 +62,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 pub use self::config::{Config, ConfigError, Days, Keep, Route, Routing, Rule, When};
 use self::day::{Day, Plan};
 pub use self::holiday::{Holiday, Note};
+pub use self::opening::Opening;
 pub use self::sun::City;
 pub use self::week::WeeklyHours;
 

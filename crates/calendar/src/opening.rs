@@ -9,9 +9,11 @@ const MAX_OPENINGS: usize = 6;
 
 /// A stretch of a day, in minutes from midnight by the clock; `to` is the first minute that is not of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Opening {
-    pub(crate) from: u16,
-    pub(crate) to: u16,
+pub struct Opening {
+    /// The first minute of it.
+    pub from: u16,
+    /// The first minute after it, at most 1,440.
+    pub to: u16,
 }
 
 /// Reads the stretches of a day, `["09:00-13:00", "16:00-19:00"]`, in any order.

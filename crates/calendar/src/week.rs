@@ -28,6 +28,31 @@ pub struct WeeklyHours {
     pub saturday: Vec<String>,
 }
 
+impl WeeklyHours {
+    /// Returns whether any day has hours.
+    pub fn is_given(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// Reads the openings of each day, Sunday first, each day's in order; `field` is where the hours stand.
+    ///
+    /// # Errors
+    ///
+    /// When a day cannot be read: which, and what was expected there.
+    pub fn openings(&self, field: &str) -> Result<[Vec<Opening>; 7], ConfigError> {
+        let read = |day: &str, texts: &[String]| opening::read(&format!("{field}.{day}"), texts);
+        Ok([
+            read("sunday", &self.sunday)?,
+            read("monday", &self.monday)?,
+            read("tuesday", &self.tuesday)?,
+            read("wednesday", &self.wednesday)?,
+            read("thursday", &self.thursday)?,
+            read("friday", &self.friday)?,
+            read("saturday", &self.saturday)?,
+        ])
+    }
+}
+
 /// Weekly hours that were read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Week {
@@ -43,16 +68,8 @@ pub(crate) struct Week {
 impl Week {
     /// Reads weekly hours; `field` is where they stand.
     pub(crate) fn new(field: &str, hours: &WeeklyHours) -> Result<Self, ConfigError> {
-        let read = |day: &str, texts: &[String]| opening::read(&format!("{field}.{day}"), texts);
-        Ok(Self {
-            sunday: read("sunday", &hours.sunday)?,
-            monday: read("monday", &hours.monday)?,
-            tuesday: read("tuesday", &hours.tuesday)?,
-            wednesday: read("wednesday", &hours.wednesday)?,
-            thursday: read("thursday", &hours.thursday)?,
-            friday: read("friday", &hours.friday)?,
-            saturday: read("saturday", &hours.saturday)?,
-        })
+        let [sunday, monday, tuesday, wednesday, thursday, friday, saturday] = hours.openings(field)?;
+        Ok(Self { sunday, monday, tuesday, wednesday, thursday, friday, saturday })
     }
 
     /// Returns the openings of a day, in order.

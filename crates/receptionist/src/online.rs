@@ -38,7 +38,7 @@ mod prompt;
 mod tests;
 mod tools;
 
-pub use self::hours::{Hours, HoursError, Weekday};
+pub use self::hours::{Hours, Opening, Weekday};
 pub use self::prompt::{Message, Prompt};
 pub use self::tools::{Tool, ToolCall};
 

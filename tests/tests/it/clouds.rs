@@ -1,8 +1,9 @@
 //! Boxes with a cloud: it works, it fails, it costs too much, it is not there.
 
+use std::path::Path;
 use std::time::Duration;
 
-use appliance::config::{Dollars, EngineName};
+use appliance::config::{Config, Dollars, EngineName};
 use e2e::{BoxOptions, PhraseBook, TestBox, wait_until};
 use fakes::{Behaviour, ChatRule, Cloud, CloudConfig, Fault, Service};
 use replay::player::{WakeUps, replay};
@@ -147,7 +148,8 @@ async fn a_caller_who_asks_for_the_hours_is_told_them_in_a_second_round() {
     let book = PhraseBook::new(&["when are you open", NAME]);
     let options = BoxOptions::understanding(&book).under(&cloud).configured(|config| {
         config.weather.recognize.engines = vec![EngineName::Local];
-        config.office.hours = serde_json::from_value(json!({"sunday": ["09:00-13:00"]})).unwrap();
+        let text = "[http]\npublic_url = 'http://127.0.0.1:1'\n[carrier]\n[office.hours]\nsunday = ['09:00-13:00']";
+        config.office.hours = Config::parse(Path::new("x"), text).unwrap().office.hours;
     });
     let target = TestBox::start(options).await.unwrap();
     let script = CallScript::of([

@@ -1,6 +1,6 @@
 //! What a configuration may say.
 
-use crate::{Calendar, Config};
+use crate::{Calendar, Config, Opening, WeeklyHours};
 
 #[test]
 fn a_value_that_cannot_be_used_is_named_with_what_was_expected() {
@@ -61,4 +61,17 @@ fn nothing_said_is_an_office_that_is_closed_and_keeps_every_rest() {
     let json: Config =
         serde_json::from_str("{\"city\": \"haifa\", \"hours\": {\"sunday\": [\"9:00-17:00\"]}}").unwrap();
     assert!(Calendar::new(&json).is_ok());
+}
+
+#[test]
+fn hours_of_a_week_are_read_day_by_day_and_in_order() {
+    let hours: WeeklyHours =
+        toml::from_str("sunday = [\"16:00-19:00\", \"9:00-13:00\"]\nfriday = [\"00:00-24:00\"]").unwrap();
+    let mut expected: [Vec<Opening>; 7] = Default::default();
+    expected[0] = vec![Opening { from: 540, to: 780 }, Opening { from: 960, to: 1_140 }];
+    expected[5] = vec![Opening { from: 0, to: 1_440 }];
+    assert_eq!(hours.openings("hours").unwrap(), expected);
+    assert!(hours.is_given() && !WeeklyHours::default().is_given());
+    let wrong: WeeklyHours = toml::from_str("monday = [\"+9:00-13:00\"]").unwrap();
+    assert_eq!(wrong.openings("x").unwrap_err().field, "x.monday");
 }

@@ -7,8 +7,6 @@ use units::Language;
 
 /// Minutes in a day.
 const DAY: u16 = 24 * 60;
-/// More openings in a day than any office has.
-const MAX_OPENINGS: usize = 6;
 
 /// A day of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -95,60 +93,29 @@ impl Weekday {
     }
 }
 
-/// When the office is open, day by day, in the office's own time.
-///
-/// Read from a table with a list for each day, `sunday = ["09:00-13:00", "16:00-19:00"]`; `24:00` is the end of the
-/// day. A day that is not there is closed; a table without any day says nothing about hours.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "HoursFile")]
+/// When the office is open, day by day, in the office's own time. By default nothing is known about that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hours {
     known: bool,
     days: [Vec<Opening>; 7],
 }
 
 /// A stretch of a day, in minutes from midnight; `to` is the first minute that is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Opening {
-    from: u16,
-    to: u16,
-}
-
-/// Why opening hours cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{day}: expected {expected}")]
-pub struct HoursError {
-    /// The day, as in the table.
-    pub day: &'static str,
-    /// What was expected there.
-    pub expected: &'static str,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct HoursFile {
-    sunday: Option<Vec<String>>,
-    monday: Option<Vec<String>>,
-    tuesday: Option<Vec<String>>,
-    wednesday: Option<Vec<String>>,
-    thursday: Option<Vec<String>>,
-    friday: Option<Vec<String>>,
-    saturday: Option<Vec<String>>,
-}
-
-impl TryFrom<HoursFile> for Hours {
-    type Error = HoursError;
-
-    fn try_from(file: HoursFile) -> Result<Self, HoursError> {
-        let days = [file.sunday, file.monday, file.tuesday, file.wednesday, file.thursday, file.friday, file.saturday];
-        let mut hours = Self { known: days.iter().any(Option::is_some), ..Self::default() };
-        for ((day, texts), openings) in Weekday::ALL.into_iter().zip(days).zip(&mut hours.days) {
-            *openings = read_day(day.word(), &texts.unwrap_or_default())?;
-        }
-        Ok(hours)
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// The first minute that is open.
+    pub from: u16,
+    /// The first minute that is closed again, at most 1,440.
+    pub to: u16,
 }
 
 impl Hours {
+    /// Returns the hours of an office that opens at these times, Sunday first, each day's in order and without overlap. A
+    /// day without any is closed.
+    pub const fn new(days: [Vec<Opening>; 7]) -> Self {
+        Self { known: true, days }
+    }
+
     /// Tells whether anything is known about hours.
     pub const fn is_known(&self) -> bool {
         self.known
@@ -204,47 +171,15 @@ impl Hours {
 
 impl Opening {
     fn spoken(self, language: Language) -> String {
+        let (from, to) = (clock(self.from), clock(self.to));
         match language {
-            Language::Hebrew => format!("מ-{} עד {}", clock(self.from), clock(self.to)),
-            Language::English if self.to == DAY => format!("from {} to midnight", clock(self.from)),
-            Language::English => format!("from {} to {}", clock(self.from), clock(self.to)),
+            Language::Hebrew => format!("מ-{from} עד {to}"),
+            Language::English if self.to == DAY => format!("from {from} to midnight"),
+            Language::English => format!("from {from} to {to}"),
         }
     }
 }
 
 fn clock(minute: u16) -> String {
     format!("{:02}:{:02}", minute / 60, minute % 60)
-}
-
-fn read_day(day: &'static str, texts: &[String]) -> Result<Vec<Opening>, HoursError> {
-    let fail = |expected| HoursError { day, expected };
-    if texts.len() > MAX_OPENINGS {
-        return Err(fail("at most 6 openings a day"));
-    }
-    let read = texts.iter().map(|text| {
-        let (from, to) = text.split_once('-')?;
-        Some(Opening { from: minute_of(from)?, to: minute_of(to)? })
-    });
-    let mut openings: Vec<Opening> =
-        read.collect::<Option<_>>().ok_or_else(|| fail("times such as \"09:00-17:30\""))?;
-    if openings.iter().any(|opening| opening.from >= opening.to) {
-        return Err(fail("an opening that begins before it ends, on the same day"));
-    }
-    openings.sort_unstable();
-    if openings.windows(2).any(|pair| matches!(pair, [first, second] if second.from < first.to)) {
-        return Err(fail("openings that do not overlap"));
-    }
-    Ok(openings)
-}
-
-/// Reads a time of 24 hours, `9:00` to `24:00`.
-fn minute_of(text: &str) -> Option<u16> {
-    let (hour, minute) = text.trim().split_once(':')?;
-    let digits = |text: &str, most| (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(hour, 2) || !digits(minute, 2) || minute.len() != 2 {
-        return None;
-    }
-    let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
-    let total = hour.checked_mul(60)?.checked_add(minute)?;
-    (minute < 60 && total <= DAY).then_some(total)
 }

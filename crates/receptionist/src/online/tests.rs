@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use units::{Language, Pii};
 
-use super::{Assistant, Message, Now, OfficeFacts, Prompt, Step, ToolCall, Weekday};
+use super::{Assistant, Hours, Message, Now, OfficeFacts, Opening, Prompt, Step, ToolCall, Weekday};
 use crate::{Form, FormRecord, Greeting, Heard, Next, Receptionist, Value};
 
 mod dialogues;
@@ -15,12 +15,16 @@ mod watching;
 
 const PLAIN: &str = include_str!("../../../../appliance/forms/plain-office.toml");
 const REAL_ESTATE: &str = include_str!("../../../../appliance/forms/real-estate.toml");
-const HOURS: &str = r#"
-sunday = ["09:00-13:00", "16:00-19:00"]
-monday = ["09:00-17:00"]
-friday = ["08:30-12:00"]
-saturday = []
-"#;
+
+/// Open on Sunday, Monday and Friday.
+fn hours() -> Hours {
+    let opening = |from: u16, to: u16| Opening { from: from / 100 * 60 + from % 100, to: to / 100 * 60 + to % 100 };
+    let mut days: [Vec<Opening>; 7] = Default::default();
+    days[0] = vec![opening(900, 1_300), opening(1_600, 1_900)];
+    days[1] = vec![opening(900, 1_700)];
+    days[5] = vec![opening(830, 1_200)];
+    Hours::new(days)
+}
 
 /// What the model or the line does in a turn.
 #[derive(Clone, Copy)]
@@ -54,7 +58,7 @@ struct Talk {
 impl Talk {
     fn new(form: &str, language: Language) -> Self {
         let facts = OfficeFacts {
-            hours: toml::from_str(HOURS).unwrap(),
+            hours: hours(),
             tone: Some("warm".to_owned()),
             can_transfer: true,
             extra: Some("Herzl Street 5, second floor, with parking behind the house for all visitors.".to_owned()),

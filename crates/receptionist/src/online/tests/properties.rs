@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use units::{Language, Pii};
 
-use super::{HOURS, PLAIN, REAL_ESTATE, call, said};
+use super::{PLAIN, REAL_ESTATE, call, hours, said};
 use crate::online::guard::{MAX_CHARACTERS, MAX_SENTENCES};
 use crate::online::memory::{MAX_BYTES, MAX_MESSAGES};
 use crate::online::{Assistant, Message, Now, OfficeFacts, Prompt, Step, Weekday};
@@ -30,7 +30,7 @@ proptest! {
         events in prop::collection::vec(any_event(), 0..120),
     ) {
         let mut receptionist = Receptionist::new(Form::from_toml(form).unwrap(), Language::Hebrew);
-        let facts = OfficeFacts { hours: toml::from_str(HOURS).unwrap(), can_transfer, ..OfficeFacts::default() };
+        let facts = OfficeFacts { hours: hours(), can_transfer, ..OfficeFacts::default() };
         let mut assistant = Assistant::new(facts);
         // Whether a turn is open, and what it has had of its limits.
         let mut open: Option<Turn> = None;
