@@ -2,7 +2,7 @@
 
 mod align;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -209,49 +209,55 @@ fn count_answers(number: usize, thread: &Thread, findings: &mut Findings) {
     }
 }
 
-/// Finds a row for each message that was handed over, in order: the rows that cost the fewest findings.
+/// Finds a row for each message that was handed over, and counts what is without one and should not be.
 fn compare_sent(number: usize, thread: &Thread, furthest: &BTreeMap<String, Status>, findings: &mut Findings) {
     let rows: Vec<&Row> = thread.rows.iter().filter(|row| !row.is_inbound).collect();
-    let is_stale = |post: &Post, row: &Row| {
-        let told = furthest.get(&post.name).map_or("accepted", |status| status.as_str());
-        !row.is_uncertain() && row.state != told
-    };
-    let pairs = align(
-        thread.posts.len(),
-        rows.len(),
-        |_post| Cost::Finding,
-        |row| rows.get(row).map_or(Cost::Nothing, |row| if may_be_unsent(row) { Cost::Nothing } else { Cost::Finding }),
-        |post, row| {
-            let (post, row) = (thread.posts.get(post)?, rows.get(row)?);
-            let fits = post.key == row.key && !row.is_unsent();
-            fits.then(|| if is_stale(post, row) { Cost::Little } else { Cost::Nothing })
-        },
-    );
-    let posts = |at: usize| thread.posts.get(at);
-    let (mut unpaired, mut found) = (thread.posts.len(), vec![false; rows.len()]);
-    for (post, row) in pairs {
-        unpaired -= 1;
-        if let (Some(post), Some(row), Some(found)) = (posts(post), rows.get(row), found.get_mut(row)) {
-            *found = true;
-            findings.uncertain_sent += u64::from(row.is_uncertain());
-            if is_stale(post, row) {
-                findings.stale += 1;
-                let told = furthest.get(&post.name);
-                findings
-                    .examples
-                    .push(|| format!("conversation {number}: {} is {}, not {told:?}", post.name, row.state));
-            }
+    let pairs = pair_up(&thread.posts, &rows, furthest);
+    for (post, row) in &pairs {
+        let (Some(post), Some(row)) = (thread.posts.get(*post), rows.get(*row)) else { continue };
+        findings.uncertain_sent += u64::from(row.is_uncertain());
+        if is_stale(post, row, furthest) {
+            findings.stale += 1;
+            let told = furthest.get(&post.name);
+            findings.examples.push(|| format!("conversation {number}: {} is {}, not {told:?}", post.name, row.state));
         }
     }
-    let never = rows.iter().zip(&found).filter(|(row, found)| !**found && !may_be_unsent(row)).count() as u64;
+    let twice = (thread.posts.len() - pairs.len()) as u64;
+    let found: BTreeSet<usize> = pairs.into_iter().map(|(_, row)| row).collect();
+    let never = rows.iter().enumerate().filter(|(place, row)| !found.contains(place) && !may_be_unsent(row));
+    let never = never.count() as u64;
     findings.sent += thread.posts.len() as u64;
     findings.uncertain += rows.iter().filter(|row| row.is_uncertain()).count() as u64;
     findings.refused += rows.iter().filter(|row| row.is_unsent()).count() as u64;
-    findings.twice += unpaired as u64;
+    findings.twice += twice;
     findings.never_sent += never;
-    if unpaired > 0 || never > 0 {
-        findings.examples.push(|| format!("conversation {number}: {unpaired} sent without a row, {never} never sent"));
+    if twice > 0 || never > 0 {
+        findings.examples.push(|| format!("conversation {number}: {twice} sent without a row, {never} never sent"));
     }
+}
+
+/// Pairs what was handed over with the rows that say so, in order, so that the fewest findings are left.
+fn pair_up(posts: &[Post], rows: &[&Row], furthest: &BTreeMap<String, Status>) -> Vec<(usize, usize)> {
+    let leave_row = |row: usize| match rows.get(row) {
+        Some(row) if !may_be_unsent(row) => Cost::Finding,
+        Some(_) | None => Cost::Nothing,
+    };
+    align(
+        posts.len(),
+        rows.len(),
+        |_post| Cost::Finding,
+        leave_row,
+        |post, row| {
+            let (post, row) = (posts.get(post)?, rows.get(row)?);
+            let fits = post.key == row.key && !row.is_unsent();
+            fits.then(|| if is_stale(post, row, furthest) { Cost::Little } else { Cost::Nothing })
+        },
+    )
+}
+
+fn is_stale(post: &Post, row: &Row, furthest: &BTreeMap<String, Status>) -> bool {
+    let told = furthest.get(&post.name).map_or("accepted", |status| status.as_str());
+    !row.is_uncertain() && row.state != told
 }
 
 fn may_be_unsent(row: &Row) -> bool {
