@@ -155,8 +155,9 @@ impl LiveCall<'_> {
         let closed = loop {
             let woken = tokio::select! {
                 biased;
-                message = live.source.next() => Woken::Message(message),
+                // What the box asked for over REST comes before what it did when that was answered.
                 Some(update) = self.updates.recv() => Woken::Update(update),
+                message = live.source.next() => Woken::Message(message),
                 () = self.pacer.next_frame(live.caller.waits_for_other_side()) => Woken::Frame,
             };
             let closed = match woken {
