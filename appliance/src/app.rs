@@ -13,7 +13,7 @@ use protocol::next_epoch;
 use receptionist::{Form, FormError};
 use routing::{Consent, Policy};
 use speech::RecognizeRequest;
-use store::{Batch, OpenReport, Order, Query, Recordings, SpendingRow, Spendings, Store, StoreConfig};
+use store::{Batch, OpenError, OpenReport, Order, Query, Recordings, SpendingRow, Spendings, Store, StoreConfig};
 use telephony::{AuthKey, Verifier};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
@@ -56,6 +56,9 @@ const LAST_WORK: Duration = Duration::from_secs(5);
 const ANSWER_STALL: Duration = Duration::from_secs(20);
 /// Free space that recordings leave on the disk, in bytes.
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+/// Times a store that is in use is tried again, and the wait between.
+const LOCKED_TRIES: u32 = 20;
+const LOCKED_PAUSE: Duration = Duration::from_millis(100);
 /// Media sockets at once that have shown no token yet.
 const MAX_STRANGERS: usize = 8;
 /// The form used when none is configured.
@@ -387,7 +390,7 @@ fn open_archive(config: &Config, clock: Clock, health: &Arc<Health>) -> (Archive
     let folder = &config.store.path;
     let now_wall_ms = clock.wall_ms();
     let wanted = StoreConfig { now_wall_ms, ..StoreConfig::new(folder) };
-    let opened = Store::open(&wanted).map_err(anyhow::Error::from).and_then(|store| {
+    let opened = open_store(&wanted).map_err(anyhow::Error::from).and_then(|store| {
         let (recordings, recovered) = Recordings::open(folder, RESERVE_BYTES).context("cannot open the recordings")?;
         tracing::debug!(?recovered, "recordings opened");
         Ok((store, recordings))
@@ -407,6 +410,21 @@ fn open_archive(config: &Config, clock: Clock, health: &Arc<Health>) -> (Archive
             health.set(Part::Store, PartState::degraded(format!("nothing is kept: {error:#}")));
             let events = Events::new(next_epoch(None, now_wall_ms), clock, false);
             (Archive::unusable(Arc::clone(health)), events)
+        }
+    }
+}
+
+/// Opens the store. A run before this one that was killed while it started another program may leave the folder locked for
+/// a moment more: that program holds the lock until it runs.
+fn open_store(wanted: &StoreConfig) -> Result<Store, OpenError> {
+    let mut tries = 0;
+    loop {
+        match Store::open(wanted) {
+            Err(OpenError::InUse { .. }) if tries < LOCKED_TRIES => {
+                tries += 1;
+                std::thread::sleep(LOCKED_PAUSE);
+            }
+            opened => return opened,
         }
     }
 }
