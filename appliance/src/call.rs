@@ -502,6 +502,7 @@ impl Line {
             }
             Err(_elapsed) => tracing::error!(call_id = %call, "call not recorded in time"),
         }
+        self.parts.switchboard.written(&call);
         if timeout(KEEP_PATIENCE, self.log.close()).await.is_err() {
             tracing::warn!(call_id = %call, "call log not written in time");
         }

@@ -357,7 +357,10 @@ pub async fn call_status(parts: &Parts, webhook: &VerifiedWebhook) -> Result<(),
             if parts.switchboard.is_missed(&update.call_id) && !was_missed {
                 missed::tell(parts, &update.call_id, Then::Over).await.map_err(ReceptionError::NotKept)?;
             }
-            close_record(parts, &update.call_id, CallOutcome::CallerHungUp).await?;
+            // The status may be here while the line still waits for the answer to its request to end the call.
+            if !parts.switchboard.is_in_hand(&update.call_id) {
+                close_record(parts, &update.call_id, CallOutcome::CallerHungUp).await?;
+            }
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Which calls are expected, on the line, or over, and which way each goes. One table, one lock, no waiting under it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -74,6 +74,8 @@ struct Inner {
     answers: DedupTable<DedupKey, Answer>,
     expected: BTreeMap<CallId, Expected>,
     on_line: BTreeMap<CallId, Caller>,
+    /// Calls that have left the line and are being written down.
+    unwritten: BTreeSet<CallId>,
     courses: BTreeMap<CallId, Kept>,
     courses_order: VecDeque<CallId>,
     callers: Callers,
@@ -104,6 +106,7 @@ impl Switchboard {
             answers: DedupTable::new(DedupConfig::default()),
             expected: BTreeMap::new(),
             on_line: BTreeMap::new(),
+            unwritten: BTreeSet::new(),
             courses: BTreeMap::new(),
             courses_order: VecDeque::new(),
             callers: Callers::default(),
@@ -167,15 +170,30 @@ impl Switchboard {
         way
     }
 
-    /// Notes that the stream of `call` is over and what came of it, and returns what is to be done.
+    /// Notes that the stream of `call` is over and what came of it, and returns what is to be done. Where something came of
+    /// it, whoever had the call on the line writes that down, and says so with [`Switchboard::written`].
     pub fn end(&self, now: Duration, call: &CallId, event: Event, so_far: Option<SoFar>) -> Way {
         let mut inner = self.lock();
         inner.on_line.remove(call);
         let way = inner.tell(self, now, call, event);
+        if so_far.is_some() {
+            inner.unwritten.insert(call.clone());
+        }
         if let Some(kept) = inner.courses.get_mut(call) {
             kept.so_far = so_far.map(Arc::new);
         }
         way
+    }
+
+    /// Notes that what came of a stream of `call` is written down, or never will be.
+    pub fn written(&self, call: &CallId) {
+        self.lock().unwritten.remove(call);
+    }
+
+    /// Returns whether somebody has the record of `call` in hand: on the line, or writing it down after that.
+    pub fn is_in_hand(&self, call: &CallId) -> bool {
+        let inner = self.lock();
+        inner.on_line.contains_key(call) || inner.unwritten.contains(call)
     }
 
     /// Returns who calls, with what a stream of the call came to, unless the call came in before the program started.

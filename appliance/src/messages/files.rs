@@ -125,13 +125,22 @@ mod tests {
         let files = Files::new(folder.path().join("media"));
         let conversation = ConversationId::of("a", "b");
         let mut names = Vec::new();
+        let now = SystemTime::now();
+        // Files written within one tick of the clock have no order.
+        let written_at = |second: u64, name: &str| {
+            let file = std::fs::File::options().write(true).open(folder.path().join("media").join(name)).unwrap();
+            file.set_modified(now - Duration::from_mins(1) + Duration::from_secs(second)).unwrap();
+        };
         for at_ms in 1..=3 {
             let key = MessageKey { conversation, at_ms };
-            names.push(files.keep(&key, 0, "image/jpeg", &[7; 100]).unwrap());
+            let name = files.keep(&key, 0, "image/jpeg", &[7; 100]).unwrap();
+            written_at(at_ms, &name);
+            names.push(name);
         }
         assert_eq!(files.read(&names[0]).unwrap(), [7; 100]);
         assert!(names[0].ends_with("-1-0.jpg") && !names[0].contains('/'), "{}", names[0]);
         std::fs::write(folder.path().join("media/x.part"), "x").unwrap();
+        written_at(4, "x.part");
         assert_eq!(message_of(&names[2]), Some(MessageKey { conversation, at_ms: 3 }));
         assert_eq!(message_of("x.part"), None);
         let hour = Duration::from_hours(1);

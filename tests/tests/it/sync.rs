@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
 use e2e::{BoxOptions, PhraseBook, TestBox, wait_until};
-use store::{Store, StoreConfig};
-use testcall::{CallScript, Faults, Pace, Step, new_call_id};
+use store::{CallOutcome, Store, StoreConfig};
+use telephony::Params;
+use testcall::{CallScript, Faults, Pace, RestCall, RestFault, Step, new_call_id};
 use units::Language;
 
 const MESSAGE: &str = "please call me back about the flat";
@@ -37,17 +38,47 @@ async fn what_happens_without_a_gateway_in_reach_waits_for_it_over_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_whole_call_is_told_turn_by_turn_with_its_form() {
+async fn a_call_that_the_carrier_calls_over_while_its_line_is_freed_ends_once() {
     let book = PhraseBook::new(&["dana levy", "about a flat for rent"]);
     let target = TestBox::start(BoxOptions::understanding(&book).configured(far_gateway)).await.unwrap();
-    let script = CallScript::of([
+    target.carrier.fail_next(RestCall::UpdateCall, RestFault::Silent, 10);
+    let over = async {
+        let freeing = async || target.carrier.asked().first().map(|asked| asked.path.clone());
+        let path = wait_until("the line to be freed", freeing).await.unwrap();
+        let call = path.rsplit('/').next().unwrap().trim_end_matches(".json");
+        let status = Params::new()
+            .with("CallSid", call)
+            .with("AccountSid", e2e::ACCOUNT)
+            .with("CallStatus", "completed")
+            .with("SequenceNumber", "9");
+        assert_eq!(target.post("/webhook/call_status", &status).await.unwrap().status, 200);
+    };
+    let script = whole_call();
+    let (report, ()) = tokio::join!(target.call(&script), over);
+    let call = report.unwrap().call_sid.parse().unwrap();
+    assert_eq!(target.record(&call).unwrap().unwrap().outcome, CallOutcome::Completed);
+    let folder = target.stop().await.unwrap();
+    let told = told(&Store::open(&StoreConfig::new(folder.path().join("store"))).unwrap());
+    let ends: Vec<&String> = told["calls"].iter().filter(|kind| kind.starts_with("call.ended")).collect();
+    assert_eq!(ends, ["call.ended completed"]);
+}
+
+/// Says a name and a reason.
+fn whole_call() -> CallScript {
+    CallScript::of([
         Step::wait_for_agent(),
         Step::say("dana levy", Language::English),
         Step::wait_for_agent(),
         Step::say("about a flat for rent", Language::English),
         Step::wait_end(),
-    ]);
-    target.call(&script).await.unwrap();
+    ])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_call_is_told_turn_by_turn_with_its_form() {
+    let book = PhraseBook::new(&["dana levy", "about a flat for rent"]);
+    let target = TestBox::start(BoxOptions::understanding(&book).configured(far_gateway)).await.unwrap();
+    target.call(&whole_call()).await.unwrap();
     let folder = target.stop().await.unwrap();
     let told = told(&Store::open(&StoreConfig::new(folder.path().join("store"))).unwrap());
     let calls = &told["calls"];
