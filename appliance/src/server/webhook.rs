@@ -267,7 +267,7 @@ async fn verify(request: Request, parts: &Parts) -> Result<VerifiedWebhook, Refu
             });
         }
     };
-    let body = whole_body(&head.headers, body, parts.config.limits.body_bytes).await?;
+    let body = whole_body(body, parts.config.limits.body_bytes).await?;
     let request = WebhookRequest {
         method,
         path_and_query: head.uri.path_and_query().map_or("/", |path| path.as_str()),
@@ -279,22 +279,18 @@ async fn verify(request: Request, parts: &Parts) -> Result<VerifiedWebhook, Refu
     parts.verifier.verify_webhook(&parts.config.http.public_url, &request).map_err(|error| Refused::from(&error))
 }
 
-/// Reads a body of at most `limit` bytes; a longer one is refused by the length it says, before any of it is read.
-async fn whole_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Refused> {
-    let too_large = || Refused {
-        status: StatusCode::PAYLOAD_TOO_LARGE,
-        outcome: "bad_form",
-        message: format!("expected a body of at most {limit} bytes"),
-    };
-    if announced_length(headers).is_some_and(|length| length > limit) {
-        return Err(too_large());
-    }
+/// Reads a body of at most `limit` bytes.
+async fn whole_body(body: Body, limit: usize) -> Result<Bytes, Refused> {
     let body = timeout(BODY_PATIENCE, to_bytes(body, limit)).await.map_err(|_elapsed| Refused {
         status: StatusCode::REQUEST_TIMEOUT,
         outcome: "bad_form",
         message: format!("expected the whole body within {} s", BODY_PATIENCE.as_secs()),
     })?;
-    body.map_err(|_error| too_large())
+    body.map_err(|_error| Refused {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        outcome: "bad_form",
+        message: format!("expected a body of at most {limit} bytes"),
+    })
 }
 
 impl From<&WebhookError> for Refused {
