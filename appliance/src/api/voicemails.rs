@@ -16,6 +16,7 @@ use super::reply::{Answer, ETag, Page, single};
 use super::request::{Conditions, Json, Paging, Path, Query};
 use super::{Operation, Problem, Scope};
 use crate::app::Parts;
+use crate::archive::Archive;
 
 /// A message a caller left.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -102,15 +103,16 @@ pub(super) fn operations() -> Vec<Operation> {
 
 async fn list(State(parts): State<Arc<Parts>>, asked: OriginalUri, Query(paging): Query<Paging>) -> Answer {
     let (count, before) = (paging.count()?, paging.cursor::<VoicemailKey>()?);
-    let found = parts
-        .archive
-        .blocking(move |archive| Some(archive.store()?.recent_voicemails(before.as_ref(), count.saturating_add(1))));
-    let records = found.await.flatten().ok_or_else(Problem::no_store)??;
-    Ok(Page::of(records.iter().map(view).collect(), count, |view: &VoicemailView| view.id.clone()).answer(&asked))
+    let found = parts.archive.blocking(move |archive| {
+        let records = archive.store()?.recent_voicemails(before.as_ref(), count.saturating_add(1));
+        Some(records.map(|records| records.iter().map(|record| view(archive, record)).collect()))
+    });
+    let views = found.await.flatten().ok_or_else(Problem::no_store)??;
+    Ok(Page::of(views, count, |view: &VoicemailView| view.id.clone()).answer(&asked))
 }
 
 async fn read(State(parts): State<Arc<Parts>>, Path(id): Path<String>, conditions: Conditions) -> Answer {
-    let view = view(&record(&parts, &id).await?);
+    let (_, view) = find(&parts, &id).await?;
     Ok(single(&conditions, &ETag::of(&view), &view))
 }
 
@@ -121,8 +123,9 @@ async fn change(
     body: Json<VoicemailChange>,
 ) -> Answer {
     let alone = parts.voicemail.alone().await;
-    let mut record = record(&parts, &id).await?;
-    conditions.check(&ETag::of(&view(&record)))?;
+    let (mut record, mut view) = find(&parts, &id).await?;
+    conditions.check(&ETag::of(&view))?;
+    view.state = body.value.state;
     record.state = match body.value.state {
         HeardState::New => VoicemailState::New,
         HeardState::Heard => VoicemailState::Heard,
@@ -130,12 +133,11 @@ async fn change(
     let mut batch = Batch::new();
     alone.put(&mut batch, &record)?;
     alone.commit(&parts.archive, batch).await?;
-    let view = view(&record);
     Ok(single(&Conditions::default(), &ETag::of(&view), &view))
 }
 
 async fn audio(State(parts): State<Arc<Parts>>, Path(id): Path<String>, request: Request) -> Answer {
-    let record = record(&parts, &id).await?;
+    let (record, _) = find(&parts, &id).await?;
     let name = record.recording.ok_or_else(|| Problem::not_found("audio of this message"))?;
     let file: PathBuf = parts.archive.recordings().ok_or_else(Problem::no_store)?.path(&name);
     if !file.is_file() {
@@ -147,13 +149,24 @@ async fn audio(State(parts): State<Arc<Parts>>, Path(id): Path<String>, request:
     }
 }
 
-async fn record(parts: &Parts, id: &str) -> Result<VoicemailRecord, Problem> {
+/// Returns a message as it is kept and as it is shown.
+async fn find(parts: &Parts, id: &str) -> Result<(VoicemailRecord, VoicemailView), Problem> {
     let key: VoicemailKey = id.parse().map_err(|_no_key| Problem::not_found("message"))?;
-    let found = parts.archive.blocking(move |archive| archive.store().map(|store| store.get::<Voicemails>(&key)));
+    let found = parts.archive.blocking(move |archive| {
+        let found = archive.store()?.get::<Voicemails>(&key);
+        Some(found.map(|found| {
+            found.map(|record| {
+                let view = view(archive, &record);
+                (record, view)
+            })
+        }))
+    });
     found.await.flatten().ok_or_else(Problem::no_store)??.ok_or_else(|| Problem::not_found("message"))
 }
 
-fn view(record: &VoicemailRecord) -> VoicemailView {
+/// Blocks: retention takes the audio and leaves the row, so that only the disk knows whether there is any.
+fn view(archive: &Archive, record: &VoicemailRecord) -> VoicemailView {
+    let file = record.recording.as_ref().zip(archive.recordings()).map(|(name, recordings)| recordings.path(name));
     VoicemailView {
         id: record.key.to_string(),
         call: record.key.call.to_string(),
@@ -173,6 +186,6 @@ fn view(record: &VoicemailRecord) -> VoicemailView {
             VoicemailState::Heard => HeardState::Heard,
             VoicemailState::New | VoicemailState::Unknown => HeardState::New,
         },
-        has_audio: record.recording.is_some(),
+        has_audio: file.is_some_and(|file| file.is_file()),
     }
 }

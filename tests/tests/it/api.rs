@@ -135,6 +135,14 @@ async fn a_message_is_listed_heard_and_marked() {
     let part = client.send(Method::GET, "/api/voicemails/2-CA2/audio", &range, &Value::Null).await.unwrap();
     assert_eq!((part.status, part.body.as_slice()), (206, b"RIFF".as_slice()));
     assert_eq!(client.get("/api/voicemails/9-CA9/audio").await.unwrap().status, 404);
+
+    // What retention does.
+    let recordings = running.parts.archive.recordings().unwrap();
+    recordings.remove(&RecordingName::of_message(&"2-CA2".parse().unwrap())).unwrap().unwrap();
+    assert_eq!(client.get("/api/voicemails/2-CA2/audio").await.unwrap().status, 410);
+    let items = client.get("/api/voicemails").await.unwrap().json()["items"].take();
+    let has_audio: Vec<_> = items.as_array().unwrap().iter().map(|one| &one["has_audio"]).collect();
+    assert_eq!(json!(has_audio), json!([true, false, true]));
     running.stop().await.unwrap();
 }
 
