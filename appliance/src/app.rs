@@ -28,7 +28,7 @@ use crate::archive::Archive;
 use crate::call_backs::CallBacks;
 use crate::carrier;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, Secret};
+use crate::config::{Config, ConfigError, Secret, TransferWhen};
 use crate::course_log::{CourseLog, Pieces};
 use crate::documents::Documents;
 use crate::events::Events;
@@ -38,6 +38,7 @@ use crate::leads::Leads;
 use crate::logging::LogTap;
 use crate::messages::{self, Messages};
 use crate::metrics::Metrics;
+use crate::reception::ending::EndLock;
 use crate::server::connections::{self, Limits, Patience};
 use crate::server::{self, RateLimit};
 use crate::switchboard::Switchboard;
@@ -96,6 +97,8 @@ pub struct Parts {
     pub station: Station,
     /// When the office is open, where that is configured.
     pub calendar: Option<Calendar>,
+    /// Who writes down how a call ended.
+    pub end_lock: EndLock,
     /// Who changes call-backs.
     pub call_backs: CallBacks,
     /// What a person hears before taking a call.
@@ -160,6 +163,20 @@ impl Parts {
         let hears = self.health.is_ok(Part::Recognizer) || self.station.is_clear(Stage::Recognize);
         let speaks = self.health.is_ok(speaks) || self.station.is_clear(Stage::Synthesize);
         hears && speaks && !self.shutdown.is_cancelled()
+    }
+
+    /// Returns whether the office is open and who takes calls; `None` where no hours are configured, or the clock was never
+    /// set.
+    pub fn hours(&self) -> Option<calendar::Status> {
+        let calendar = self.calendar.as_ref().filter(|_| self.clock.is_set())?;
+        let now = jiff::Timestamp::from_millisecond(i64::try_from(self.clock.wall_ms()).ok()?).ok()?;
+        Some(calendar.at(now))
+    }
+
+    /// Returns whether a caller who asks for a person is put through at this hour.
+    pub fn can_transfer(&self) -> bool {
+        let is_open = || self.hours().is_none_or(|hours| hours.open || hours.route == calendar::Route::Human);
+        self.config.office.transfer_number.is_some() && (self.config.transfer.when == TransferWhen::Always || is_open())
     }
 
     /// Returns the request to recognize `audio` (16 kHz mono): any language of the form, with the office's name as a hint.
@@ -230,6 +247,7 @@ impl App {
             switchboard: Switchboard::new(calls, policy(&config), config.callers.rate(), course_log),
             calendar: load_calendar(&config)?,
             announcements: Announcements::default(),
+            end_lock: EndLock::default(),
             call_backs: CallBacks::default(),
             rate_limit: RateLimit::new(config.limits.requests_per_second),
             strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),

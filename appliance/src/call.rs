@@ -22,7 +22,7 @@ use std::time::Duration;
 use conversation::{Call, Input, Mark, Output};
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use routing::{Ending, Event, Way};
-use store::{Batch, CallOutcome, SpendingRow, Spendings};
+use store::{Batch, CallOutcome, CommitError, SpendingRow, Spendings};
 use telephony::StreamId;
 use telephony::stream::{IgnoreReason, InboundFrame, Media, OutboundFrame, StreamGuard, Verdict, write_media};
 use tokio::sync::mpsc;
@@ -40,7 +40,7 @@ use self::recording::CallTape;
 use self::utterances::{Utterance, Utterances};
 use crate::app::Parts;
 use crate::metrics::ReasonLabel;
-use crate::reception::{self, address_text, missed};
+use crate::reception::{self, address_text, ending, missed};
 use crate::switchboard::{Caller, SoFar};
 use crate::weather::{Hearing, Thought, Told};
 
@@ -182,7 +182,7 @@ impl Line {
         let Admitted { caller, stream, guard } = admitted;
         let mut config = parts.config.conversation.clone();
         config.language = caller.language;
-        config.dtmf.zero_is_human |= parts.config.office.transfer_number.is_some();
+        config.dtmf.zero_is_human |= parts.can_transfer();
         let brain = Brain::new(&parts, &caller);
         let record = reception::call_record(&caller);
         parts.metrics.calls_answered.inc();
@@ -410,7 +410,7 @@ impl Line {
             .put_progress(&mut batch, &form, self.parts.clock.wall_ms())
             .and_then(|()| self.put_spending(&mut batch));
         let Some(store) = self.parts.archive.store() else { return };
-        let submitted = put.map_err(store::CommitError::from).and_then(|()| {
+        let submitted = put.map_err(CommitError::from).and_then(|()| {
             store.submit(batch, |result| {
                 if let Err(error) = result {
                     tracing::warn!(error = &error as &dyn std::error::Error, "turn not yet recorded");
@@ -489,7 +489,7 @@ impl Line {
         self.book.put_lead(&mut batch, &self.parts.form, &form, self.parts.clock.wall_ms());
         let put = put.and_then(|()| self.tell_owner(&mut batch, outcome));
         let kept = match put {
-            Ok(()) => timeout(KEEP_PATIENCE, self.parts.archive.commit(batch)).await,
+            Ok(()) => timeout(KEEP_PATIENCE, ending::commit(&self.parts, batch)).await,
             Err(error) => Ok(Err(error.into())),
         };
         match kept {

@@ -26,7 +26,7 @@ use serde::Deserialize;
 use telephony::PublicUrl;
 use units::Pii;
 
-pub use self::calls::{CallBacks, Callers, Transfer};
+pub use self::calls::{CallBacks, Callers, Transfer, TransferWhen};
 pub use self::cloud::{Brain, Credential, Dollars, EngineName, Google, OpenAi, Prices, Weather};
 pub use self::crm::{Crm, Receiver};
 pub use self::load::{ConfigError, Environment};

@@ -1,5 +1,6 @@
 //! What each webhook of the carrier means for the box: answer a call, take a message, let go of a call.
 
+pub mod ending;
 pub(crate) mod missed;
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use conversation::{GreetingMode, StreamWatchdog};
 use rand::RngExt as _;
 use receptionist::announcement;
 use routing::{Answerer, Arrival, DialEnd, Event, Means, Route, Way};
-use store::{Batch, Blocked, CallOutcome, CallRecord, Calls, CommitError, EncodeError};
+use store::{Batch, Blocked, CallOutcome, CallRecord, CommitError, EncodeError};
 use telephony::markup::Response;
 use telephony::wire::{Address, AnsweredBy, CallStatus, CallStatusUpdate, DialResult, GatherResult, IncomingCall};
 use telephony::wire::{StreamEnded, StreamEvent, StreamStatus};
@@ -213,8 +214,7 @@ pub async fn transfer_ended(parts: &Parts, webhook: &VerifiedWebhook) -> Result<
     let way = parts.switchboard.tell(parts.clock.now(), &dial.call_id, event);
     let is_missed = parts.switchboard.is_missed(&dial.call_id);
     if way == Way::HangUp {
-        let outcome = if is_missed { CallOutcome::CallerHungUp } else { CallOutcome::Transferred };
-        close_record(parts, &dial.call_id, outcome).await?;
+        ending::close(parts, &dial.call_id, outcome(parts, &dial.call_id)).await?;
     }
     match (is_missed, way) {
         (false, _) => {}
@@ -313,9 +313,7 @@ fn means(parts: &Parts) -> Means {
 
 /// Returns who takes calls at this hour. A box whose clock was never set does not know the hour: the receptionist does.
 fn route(parts: &Parts) -> Route {
-    let now = || jiff::Timestamp::from_millisecond(i64::try_from(parts.clock.wall_ms()).ok()?).ok();
-    let Some(calendar) = parts.calendar.as_ref().filter(|_| parts.clock.is_set()) else { return Route::Receptionist };
-    match now().map(|now| calendar.at(now).route) {
+    match parts.hours().map(|status| status.route) {
         Some(calendar::Route::Human) => Route::Human,
         Some(calendar::Route::Voicemail) => Route::Voicemail,
         Some(calendar::Route::Receptionist) | None => Route::Receptionist,
@@ -342,7 +340,7 @@ async fn note_refusal(parts: &Parts, call: &CallId, way: Way) -> Result<(), Rece
     }
     parts.metrics.calls.get_or_create(&ReasonLabel { reason: "refused" }).inc();
     tracing::info!(call_id = %call, "call refused");
-    close_record(parts, call, CallOutcome::Refused).await
+    ending::close(parts, call, CallOutcome::Refused).await
 }
 
 /// Notes how a call stands for the carrier; a call that is over is no longer waited for.
@@ -353,32 +351,24 @@ pub async fn call_status(parts: &Parts, webhook: &VerifiedWebhook) -> Result<(),
         parts.switchboard.forget(&update.call_id);
         if !parts.switchboard.is_on_line(&update.call_id) {
             let was_missed = parts.switchboard.is_missed(&update.call_id);
+            let is_asked = parts.switchboard.is_asked_for_message(&update.call_id);
+            let then = if is_asked { Then::MayHaveSpoken } else { Then::Over };
             parts.switchboard.tell(parts.clock.now(), &update.call_id, Event::Over);
             if parts.switchboard.is_missed(&update.call_id) && !was_missed {
-                missed::tell(parts, &update.call_id, Then::Over).await.map_err(ReceptionError::NotKept)?;
+                missed::tell(parts, &update.call_id, then).await.map_err(ReceptionError::NotKept)?;
             }
             // The status may be here while the line still waits for the answer to its request to end the call.
             if !parts.switchboard.is_in_hand(&update.call_id) {
-                close_record(parts, &update.call_id, CallOutcome::CallerHungUp).await?;
+                ending::close(parts, &update.call_id, outcome(parts, &update.call_id)).await?;
             }
         }
     }
     Ok(())
 }
 
-/// Notes that a call is over that nothing else ended: no stream, no message. A call on the line notes that itself.
-async fn close_record(parts: &Parts, call: &CallId, outcome: CallOutcome) -> Result<(), ReceptionError> {
-    let id = call.clone();
-    let known = parts.archive.blocking(move |archive| archive.store()?.get::<Calls>(&id).ok().flatten()).await;
-    let Some(mut record) = known.flatten().filter(|record| record.outcome == CallOutcome::InProgress) else {
-        return Ok(());
-    };
-    record.outcome = outcome;
-    record.duration_ms = Some(parts.clock.wall_ms().saturating_sub(record.started_wall_ms));
-    let mut batch = Batch::new();
-    batch.put_call(&record)?;
-    parts.events.call_ended(&mut batch, &record);
-    parts.archive.commit(batch).await.map_err(ReceptionError::NotKept)
+/// Returns how a call ended that no line ended, as far as is known.
+fn outcome(parts: &Parts, call: &CallId) -> CallOutcome {
+    if parts.switchboard.is_taken(call) { CallOutcome::Transferred } else { CallOutcome::CallerHungUp }
 }
 
 /// Notes how a media stream stands for the carrier. A stream that failed is the only place its reason is seen.

@@ -213,9 +213,19 @@ impl Switchboard {
         spoken.or_else(|| kept.caller.as_ref().map(|caller| caller.language))
     }
 
-    /// Returns whether a person was rung for `call` and did not take it, as far as the box remembers.
+    /// Returns whether a person took `call`, as far as the box remembers.
+    pub fn is_taken(&self, call: &CallId) -> bool {
+        self.lock().courses.get(call).is_some_and(|kept| kept.course.is_taken())
+    }
+
+    /// Returns whether the caller of `call` wanted somebody and got nobody, as far as the box remembers.
     pub fn is_missed(&self, call: &CallId) -> bool {
         self.lock().courses.get(call).is_some_and(|kept| kept.course.is_missed())
+    }
+
+    /// Returns whether the caller of `call` was asked for a message, and nothing is known of one yet.
+    pub fn is_asked_for_message(&self, call: &CallId) -> bool {
+        self.lock().courses.get(call).is_some_and(|kept| kept.course.is_asked_for_message())
     }
 
     /// Returns whether `call` has come in before.

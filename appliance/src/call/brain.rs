@@ -46,6 +46,10 @@ impl Brain {
         if let Some(before) = &caller.before {
             receptionist = receptionist.with_record(&before.form);
         }
+        let can_transfer = parts.can_transfer();
+        if !can_transfer {
+            receptionist = receptionist.without_person();
+        }
         let opening = match (&caller.before, caller.called_back) {
             (Some(_), _) => Some(Greeting::Returned),
             (None, true) => Some(Greeting::CallingBack),
@@ -55,7 +59,7 @@ impl Brain {
         let facts = OfficeFacts {
             hours: office.hours.clone(),
             tone: office.tone.clone(),
-            can_transfer: office.transfer_number.is_some(),
+            can_transfer,
             extra: office.about.clone(),
         };
         let timezone = office.time_zone();

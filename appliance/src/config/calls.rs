@@ -20,14 +20,35 @@ pub struct Transfer {
     /// How long the person's telephone rings. Default 20 s, at most 10 minutes.
     #[serde(with = "humantime_serde")]
     pub ring: Duration,
+    /// When callers who ask for a person are put through. Default while the office is `open` by `[calendar]`; without a
+    /// calendar nobody said when that is, and they are put through at any hour. The hours that a rule of the calendar gives
+    /// to a person are not meant here: then callers are put through unasked.
+    pub when: TransferWhen,
     /// Where a caller goes whom nobody takes: back to the `receptionist` (the default), or to `voicemail`.
     pub otherwise: Otherwise,
 }
 
 impl Default for Transfer {
     fn default() -> Self {
-        Self { announce: true, key: '1', ring: Duration::from_secs(20), otherwise: Otherwise::default() }
+        Self {
+            announce: true,
+            key: '1',
+            ring: Duration::from_secs(20),
+            when: TransferWhen::default(),
+            otherwise: Otherwise::default(),
+        }
     }
+}
+
+/// When callers who ask for a person are put through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferWhen {
+    /// While the office is open.
+    #[default]
+    Open,
+    /// At any hour.
+    Always,
 }
 
 /// Who is not wanted.

@@ -61,7 +61,8 @@ impl Default for Messages {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeKind {
-    /// A caller hung up without having said anything, or nobody answered a transfer. Values: who.
+    /// A caller hung up without having said anything, to the box or after the tone, or nobody answered a transfer. Values:
+    /// who.
     MissedCall,
     /// A message was left on the telephone. Values: who, and what was said.
     Voicemail,

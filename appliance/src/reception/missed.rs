@@ -1,4 +1,4 @@
-//! Callers who wanted a person and got none: the owner is told once of each.
+//! Callers who wanted somebody and got nobody: the owner is told once of each.
 //!
 //! A caller whom no person took may say the rest to the receptionist or leave a message, and a message says more than that
 //! a call was missed. So the notice is put into the store at once, where a restart does not lose it, and waits there as
@@ -24,9 +24,11 @@ pub(super) enum Then {
     Over,
     /// The caller may leave a message.
     GoesOn,
+    /// Not at all, and the carrier may yet tell of a message that the caller left last.
+    MayHaveSpoken,
 }
 
-/// Returns the notice of a call that was missed.
+/// Returns the notice of a missed call.
 pub(crate) fn notice(call: &CallId, caller: Pii<String>, wait: Duration) -> Notice {
     Notice { kind: NoticeKind::MissedCall, name: call.as_str().to_owned(), values: vec![caller], wait }
 }
@@ -38,6 +40,7 @@ pub(super) async fn tell(parts: &Parts, call: &CallId, then: Then) -> Result<(),
     }
     let wait = match then {
         Then::Over => Duration::ZERO,
+        Then::MayHaveSpoken => AROUND_MESSAGE,
         Then::GoesOn => parts.config.voicemail.longest().saturating_add(AROUND_MESSAGE),
     };
     let id = call.clone();

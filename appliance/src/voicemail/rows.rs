@@ -54,7 +54,25 @@ impl Alone {
     ///
     /// Dropped half way, the batch is committed all the same, and the next one still waits for that.
     pub async fn commit(self, archive: &Archive, batch: Batch) -> Result<(), CommitError> {
-        archive.commit_holding(batch, self.0).await
+        self.commit_holding(archive, batch, ()).await
+    }
+
+    /// Does the same and holds on to something else too.
+    ///
+    /// # Errors
+    ///
+    /// When it is not written.
+    ///
+    /// # Cancellation safety
+    ///
+    /// As [`Alone::commit`].
+    pub(super) async fn commit_holding<H: Send + 'static>(
+        self,
+        archive: &Archive,
+        batch: Batch,
+        held: H,
+    ) -> Result<(), CommitError> {
+        archive.commit_holding(batch, (self.0, held)).await
     }
 }
 

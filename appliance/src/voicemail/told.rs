@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use routing::Event;
 use store::{
-    Batch, CallOutcome, CallRecord, Calls, CommitError, EncodeError, VoicemailKey, VoicemailPath, VoicemailRecord,
-    Voicemails, WebhookKeys, WebhookRow,
+    Batch, CallRecord, CommitError, VoicemailKey, VoicemailPath, VoicemailRecord, Voicemails, WebhookKeys, WebhookRow,
 };
 use telephony::markup::Response;
 use telephony::wire::{RecordEnd, RecordingRef, RecordingResult, RecordingState, RecordingStatus};
@@ -18,7 +17,7 @@ use units::{CallId, Pii};
 use super::Fetch;
 use crate::app::Parts;
 use crate::documents;
-use crate::reception::{ReceptionError, address_text, language_of};
+use crate::reception::{ReceptionError, address_text, ending, language_of};
 
 /// A recording the box is told of.
 struct Told {
@@ -87,17 +86,20 @@ fn check_account(parts: &Parts, account: &AccountId) -> Result<(), ReceptionErro
 async fn keep(parts: &Parts, told: Told) -> Result<(), ReceptionError> {
     let received_wall_ms = parts.clock.wall_ms();
     let key = VoicemailKey { received_wall_ms, call: told.call.clone() };
-    let known = known_call(parts, &told.call).await;
+    let end = parts.end_lock.alone().await;
+    let mut known = ending::known(parts, &told.call).await;
     let token = token_of(&told.recording);
     let row = WebhookRow { first_seen_wall_ms: received_wall_ms, route: told.route.to_owned() };
     let mut batch = Batch::new();
     batch.require_absent::<WebhookKeys>(&token)?;
     batch.put::<WebhookKeys>(&token, &row)?;
     let record = record_of(parts, key.clone(), &told, known.as_ref());
-    put_outcome(parts, &mut batch, known)?;
+    if let Some(call) = &mut known {
+        ending::put_message(parts, &mut batch, call)?;
+    }
     let alone = parts.voicemail.alone().await;
     alone.put(&mut batch, &record)?;
-    match alone.commit(&parts.archive, batch).await {
+    match alone.commit_holding(&parts.archive, batch, end).await {
         Ok(()) => {
             parts.metrics.voicemails.inc();
             tracing::info!(call_id = %told.call, path = ?told.path, "message taken");
@@ -156,25 +158,6 @@ async fn key_of(parts: &Parts, call: &CallId, recording: &RecordingRef) -> Optio
 /// The carrier's name of the recording makes a repetition known after a restart too.
 fn token_of(recording: &RecordingRef) -> String {
     format!("recording-{}", recording.id)
-}
-
-async fn known_call(parts: &Parts, call: &CallId) -> Option<CallRecord> {
-    let id = call.clone();
-    parts.archive.blocking(move |archive| archive.store()?.get::<Calls>(&id).ok().flatten()).await.flatten()
-}
-
-/// Adds to `batch` that the call ended with a message, where the call is known.
-fn put_outcome(parts: &Parts, batch: &mut Batch, known: Option<CallRecord>) -> Result<(), EncodeError> {
-    let Some(mut record) = known else { return Ok(()) };
-    // A call that had a stream has told of its end by now.
-    let is_news = record.outcome == CallOutcome::InProgress;
-    record.outcome = CallOutcome::Voicemail;
-    let lasted = parts.clock.wall_ms().saturating_sub(record.started_wall_ms);
-    record.duration_ms = Some(lasted);
-    if is_news {
-        parts.events.call_ended(batch, &record);
-    }
-    batch.put_call(&record)
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -75,7 +75,7 @@ pub struct Latencies {
     pub extra: Extra,
 }
 
-/// A call is over.
+/// A call is over. Told again where it turns out to have ended otherwise; the last one counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Value")]
 pub struct CallEnded {

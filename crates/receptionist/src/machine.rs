@@ -99,6 +99,8 @@ const MAX_TRIES: u8 = 4;
 const MAX_CHANGES: u8 = 3;
 /// Digits after which a dictated number is complete: those of an Israeli mobile number.
 const PHONE_DIGITS: u8 = 10;
+/// The key that asks for a person, where it is not part of a number.
+const ZERO: &str = "0";
 /// Last digits by which the caller knows the number they call from.
 const OFFERED_DIGITS: usize = 4;
 
@@ -107,6 +109,7 @@ const OFFERED_DIGITS: usize = 4;
 pub struct Receptionist {
     form: Form,
     caller_number: Option<Pii<String>>,
+    can_transfer: bool,
     state: State,
     before: Option<Box<State>>,
 }
@@ -182,7 +185,7 @@ impl Receptionist {
             outcome: Outcome::Open,
             unsaid: shared::Unsaid::default(),
         };
-        Self { form, caller_number: None, state, before: None }
+        Self { form, caller_number: None, can_transfer: true, state, before: None }
     }
 
     /// Tells the number the call came from, to be offered as the number to call back. Ignored if it is none.
@@ -193,6 +196,13 @@ impl Receptionist {
         if let number::PhoneNumber::Whole(number) = number::phone_number(&digits, international) {
             self.caller_number = Some(Pii::new(number));
         }
+        self
+    }
+
+    /// Notes that there is nobody to be put through to: who asks for a person is told so, and leaves a message.
+    #[must_use]
+    pub fn without_person(mut self) -> Self {
+        self.can_transfer = false;
         self
     }
 
@@ -307,12 +317,23 @@ impl Receptionist {
         self.go_on(reply);
     }
 
+    fn asks_for_digits(&self) -> bool {
+        let Stage::Ask(index) = self.state.stage else { return false };
+        let kind = self.form.fields.get(index).map(|field| &field.kind);
+        matches!(kind, Some(FieldKind::Phone | FieldKind::Number(_)))
+    }
+
     fn answer(&mut self, text: &str, language: Language, digits: &str, goodbye: bool, reply: &mut Reply) {
         let words = hearing::words(text);
         self.follow_language(&words, language);
-        if !goodbye && hearing::wants_person(&words) {
-            self.say(reply, &self.form.phrases.transfer, "");
-            self.end(Next::Transfer, Outcome::Transfer, reply);
+        if !goodbye && (hearing::wants_person(&words) || digits == ZERO && !self.asks_for_digits()) {
+            if self.can_transfer {
+                self.say(reply, &self.form.phrases.transfer, "");
+                self.end(Next::Transfer, Outcome::Transfer, reply);
+            } else {
+                self.say(reply, &self.form.phrases.nobody_there, "");
+                self.end(Next::Voicemail, Outcome::Voicemail, reply);
+            }
             return;
         }
         let keyed = hearing::words(digits);

@@ -74,6 +74,8 @@ phrases! {
     message: "אפשר להשאיר הודעה אחרי הצפצוף, ונחזור אליכם.", "Please leave a message after the tone and we will get back to you.";
     /// The caller is put through.
     transfer: "רק רגע, השיחה עוברת למשרד.", "One moment, I am putting you through.";
+    /// The caller wants a person, and nobody can be rung at this hour; a free message is asked for.
+    nobody_there: "כרגע אין במשרד מי שיענה. אפשר להשאיר הודעה אחרי הצפצוף, ונחזור אליכם.", "Nobody in the office can take your call right now. Please leave a message after the tone and we will get back to you.";
     /// Nobody could be reached to whom the caller was put through; the next question follows.
     nobody_answered: "כרגע אין מענה במשרד, אבל אפשר להמשיך כאן.", "Nobody can take your call right now, but I can help you here.";
     /// The office calls, because the customer asked for it; the next question follows.

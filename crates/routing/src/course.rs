@@ -9,9 +9,17 @@ pub struct Course {
     policy: Policy,
     state: State,
     may_record: bool,
+    /// Whether the caller called the office, which wants calls of that number.
+    is_wanted: bool,
+    /// Whether the caller was sent to the receptionist before, and so was greeted.
+    is_greeted: bool,
+    /// Whether a media stream of the call is over.
+    was_on_line: bool,
     /// Whether a person was rung before: a caller is sent back to the receptionist once.
     has_dialled: bool,
-    /// Whether a person was rung and did not take the call.
+    /// Whether a person took the call.
+    is_taken: bool,
+    /// Whether the caller wanted somebody and got nobody.
     is_missed: bool,
 }
 
@@ -51,7 +59,17 @@ impl Course {
     /// Returns the course of a call of which nothing is known yet.
     pub fn new(policy: Policy) -> Self {
         let may_record = policy.consent != Consent::Key;
-        Self { policy, state: State::Unknown, may_record, has_dialled: false, is_missed: false }
+        Self {
+            policy,
+            state: State::Unknown,
+            may_record,
+            is_wanted: false,
+            is_greeted: false,
+            was_on_line: false,
+            has_dialled: false,
+            is_taken: false,
+            is_missed: false,
+        }
     }
 
     /// Takes what happened and says what to do.
@@ -60,7 +78,7 @@ impl Course {
             Event::Arrived(arrival) => self.arrived(arrival),
             Event::ConsentAnswered { agreed, means } => {
                 self.may_record = agreed;
-                self.converse(means, false)
+                self.converse(means)
             }
             Event::StreamOverdue => self.voicemail(VoicemailCause::NoStream),
             Event::StreamEnded { ending } => self.stream_ended(ending),
@@ -76,6 +94,8 @@ impl Course {
                 // Without an announcement nobody tells whether the person picked up, until the carrier does.
                 let is_ringing = matches!(self.state, State::Ringing(person) if person != Person::Accepted);
                 self.is_missed |= is_ringing && self.policy.is_announced;
+                let is_waiting = matches!(self.state, State::Asked | State::Conversing | State::Voicemail);
+                self.is_missed |= is_waiting && self.is_wanted && !self.was_on_line;
                 self.state = State::Over;
                 Way::Nothing
             }
@@ -92,10 +112,21 @@ impl Course {
         self.state == State::Over
     }
 
-    /// Returns whether a person was rung for the caller and did not take the call: it was declined, nobody could be
-    /// reached, or the caller did not wait.
+    /// Returns whether the caller got nobody. A person was rung and did not take the call: it was declined, nobody could be
+    /// reached, or the caller did not wait. Or the caller hung up before anybody listened, be it at the tone after which a
+    /// message can be left; of a message that was left all the same nothing may be known yet.
     pub fn is_missed(&self) -> bool {
         self.is_missed
+    }
+
+    /// Returns whether the caller was asked for a message, and nothing is known of one yet.
+    pub fn is_asked_for_message(&self) -> bool {
+        self.state == State::Voicemail
+    }
+
+    /// Returns whether a person took the call.
+    pub fn is_taken(&self) -> bool {
+        self.is_taken
     }
 
     fn arrived(&mut self, arrival: Arrival) -> Way {
@@ -109,6 +140,7 @@ impl Course {
             Some(Answerer::Fax) => return self.end_with(Way::HangUp),
             None => {}
         }
+        self.is_wanted = !arrival.is_blocked && !arrival.is_hurried;
         if arrival.is_blocked {
             return self.refuse(self.policy.blocked, VoicemailCause::Blocked);
         }
@@ -135,10 +167,10 @@ impl Course {
             self.state = State::Asked;
             return Way::AskConsent;
         }
-        self.converse(means, false)
+        self.converse(means)
     }
 
-    fn converse(&mut self, means: Means, returned: bool) -> Way {
+    fn converse(&mut self, means: Means) -> Way {
         if !means.has_room {
             return self.voicemail(VoicemailCause::NoRoom);
         }
@@ -146,6 +178,7 @@ impl Course {
             return self.voicemail(VoicemailCause::Unwell);
         }
         self.state = State::Conversing;
+        let returned = std::mem::replace(&mut self.is_greeted, true);
         Way::Converse { returned, may_record: self.may_record }
     }
 
@@ -153,6 +186,7 @@ impl Course {
         if self.state == State::Over {
             return Way::Nothing;
         }
+        self.was_on_line = true;
         self.state = State::Ended(ending);
         match ending {
             Ending::HangUp => Way::Complete,
@@ -189,6 +223,7 @@ impl Course {
     fn person_keyed(&mut self, accepts: bool) -> Way {
         if let State::Ringing(_) = self.state {
             self.state = State::Ringing(if accepts { Person::Accepted } else { Person::Declined });
+            self.is_taken = accepts;
         }
         if accepts { Way::PutThrough } else { Way::LetGo }
     }
@@ -201,15 +236,18 @@ impl Course {
             }
         };
         // The carrier knows best; where it does not say, a call that was picked up and taken was connected.
-        self.is_missed = !bridged.unwrap_or(result == DialEnd::Answered && took);
-        if !self.is_missed || result == DialEnd::Canceled {
+        self.is_taken = bridged.unwrap_or(result == DialEnd::Answered && took);
+        self.is_missed = !self.is_taken;
+        // The carrier may have said before that the call is over.
+        if self.is_taken || result == DialEnd::Canceled || self.is_over() {
             return self.end_with(Way::HangUp);
         }
         match (self.policy.otherwise, self.state) {
             // Nothing is known of what was said before the box started.
             (_, State::Unknown) | (Otherwise::Voicemail, _) => self.voicemail(VoicemailCause::NobodyAnswered),
             (Otherwise::Receptionist, _) => {
-                let way = self.converse(means, true);
+                // Whom the hours sent to the person was neither greeted nor told of a recording.
+                let way = if self.is_greeted { self.converse(means) } else { self.consent_or_converse(means) };
                 if matches!(way, Way::Voicemail { .. }) { self.voicemail(VoicemailCause::NobodyAnswered) } else { way }
             }
         }

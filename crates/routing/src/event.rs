@@ -161,7 +161,7 @@ pub enum Way {
     AskConsent,
     /// Open a media stream to the receptionist.
     Converse {
-        /// Whether the caller comes back from a person whom nobody reached.
+        /// Whether the caller spoke to the receptionist before, and comes back because no person took the call.
         returned: bool,
         /// Whether the call may be recorded.
         may_record: bool,

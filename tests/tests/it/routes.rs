@@ -17,19 +17,19 @@ use units::{CallId, Language, Pii};
 
 use crate::calls::golden_folder;
 
-const NAME: &str = "dana levy";
-const REASON: &str = "about a flat for rent";
-const PERSON: &str = "i want to speak to a person";
+pub(super) const NAME: &str = "dana levy";
+pub(super) const REASON: &str = "about a flat for rent";
+pub(super) const PERSON: &str = "i want to speak to a person";
 const COLLEAGUE: &str = "+972541234567";
 const OWNER: &str = "+972521111111";
 
-fn office() -> BoxOptions {
+pub(super) fn office() -> BoxOptions {
     BoxOptions::understanding(&PhraseBook::new(&[NAME, REASON, PERSON]))
         .configured(|config| config.office.transfer_number = Some(Pii::new(COLLEAGUE.to_owned())))
 }
 
 /// The same, whose owner is told of calls by SMS.
-fn telling() -> BoxOptions {
+pub(super) fn telling() -> BoxOptions {
     office().configured(|config| {
         config.messages.owner = vec![Pii::new(OWNER.to_owned())];
         config.messages.sms_number = Some(Pii::new("+972700000000".to_owned()));
@@ -44,7 +44,7 @@ fn told(target: &TestBox) -> Vec<String> {
 }
 
 /// Waits until the owner was sent something, and nothing more is to be sent.
-async fn told_all(target: &TestBox) -> Vec<String> {
+pub(super) async fn told_all(target: &TestBox) -> Vec<String> {
     wait_until("a message to the owner", async || {
         let told = told(target);
         (!told.is_empty() && notices(target).is_empty()).then_some(told)
@@ -59,7 +59,7 @@ fn caller_of(target: &TestBox, call: &CallId) -> String {
 }
 
 /// What the owner is to be told yet.
-fn notices(target: &TestBox) -> Vec<NoticeRow> {
+pub(super) fn notices(target: &TestBox) -> Vec<NoticeRow> {
     let rows = target.store().unwrap().query(&Query::<Outgoing>::notices()).unwrap();
     rows.into_iter().filter_map(|(_, row)| row.notice).collect()
 }
@@ -251,7 +251,7 @@ async fn a_stream_that_never_starts_is_sent_to_voicemail() {
     target.stop().await.unwrap();
 }
 
-const HOURS: &str = r#"
+pub(super) const HOURS: &str = r#"
 [hours]
 sunday = ["09:00-17:00"]
 [routing]
@@ -476,7 +476,7 @@ async fn a_customer_is_called_however_many_were_called_before_and_after_a_restar
 
 const IN_HOURS: &str = "2026-11-22T12:00:00+02:00";
 
-fn verb_of(what: &Happened) -> Option<&str> {
+pub(super) fn verb_of(what: &Happened) -> Option<&str> {
     if let Happened::Verb(name) = what { Some(name) } else { None }
 }
 
@@ -502,7 +502,7 @@ fn log_of(target: &TestBox, call: &CallId) -> std::path::PathBuf {
 
 /// Waits until the course of a call is over and logged, and replays it. With `KOLBOX_GOLDEN=1` it becomes the sample
 /// `name` of `tests/calls`.
-async fn check_course(target: &TestBox, report: &CallReport, name: &str) -> CallId {
+pub(super) async fn check_course(target: &TestBox, report: &CallReport, name: &str) -> CallId {
     let call: CallId = report.call_sid.parse().unwrap();
     wait_until("the end of the course", async || {
         let ways = ways(target, &call)?;

@@ -98,13 +98,13 @@ async fn a_box_without_a_gateway_keeps_nothing_for_one() {
 }
 
 /// Names a broker at a port where nobody listens.
-fn far_gateway(config: &mut appliance::config::Config) {
+pub(super) fn far_gateway(config: &mut appliance::config::Config) {
     config.sync.brokers = vec!["mqtt://127.0.0.1:1".parse().unwrap()];
     config.sync.device = Some("box-1".parse().unwrap());
 }
 
 /// Returns the kinds of events that wait, by stream, calls with how they ended.
-fn told(store: &Store) -> BTreeMap<&'static str, Vec<String>> {
+pub(super) fn told(store: &Store) -> BTreeMap<&'static str, Vec<String>> {
     let mut told = BTreeMap::<_, Vec<String>>::new();
     for head in store.outbox_heads() {
         let mut after = 0;

@@ -128,8 +128,77 @@ fn the_hours_decide_who_takes_the_call() {
     assert_eq!(run(office(), &[at(Route::Voicemail)]), [Way::Voicemail { cause: VoicemailCause::Hours }]);
     assert_eq!(run(office(), &[at(Route::Human)]), [Way::Dial]);
     assert_eq!(run(Policy::default(), &[at(Route::Human)]), [CONVERSE], "there is nobody to ring");
+    // Nobody has greeted this caller yet, nor told of a recording.
     let busy = [at(Route::Human), dial_ended(DialEnd::Busy, None)];
-    assert_eq!(run(office(), &busy), [Way::Dial, RETURN]);
+    assert_eq!(run(office(), &busy), [Way::Dial, CONVERSE]);
+    let careful = Policy { consent: Consent::Key, ..office() };
+    assert_eq!(run(careful.clone(), &busy), [Way::Dial, Way::AskConsent]);
+    let agreed = Event::ConsentAnswered { agreed: true, means: GOOD };
+    assert_eq!(run(careful, &[busy[0], busy[1], agreed])[2], CONVERSE);
+}
+
+#[test]
+fn a_call_is_missed_when_the_caller_gives_up_before_anybody_listened() {
+    let is_missed = |policy: Policy, events: &[Event]| {
+        let mut course = Course::new(policy);
+        for event in events.iter().chain([&Event::Over]) {
+            course.handle(event);
+        }
+        course.is_missed()
+    };
+    let with = |change: fn(&mut Arrival)| {
+        let mut arrival = CALLS;
+        change(&mut arrival);
+        Event::Arrived(arrival)
+    };
+    let closed = with(|arrival| arrival.route = Route::Voicemail);
+    let careful = Policy { consent: Consent::Key, ..office() };
+    for (policy, events) in [
+        (office(), &[closed][..]),
+        (office(), &[with(|arrival| arrival.means.can_converse = false)]),
+        (office(), &[Event::Arrived(CALLS)]),
+        (office(), &[Event::Arrived(CALLS), Event::StreamOverdue]),
+        (careful, &[Event::Arrived(CALLS)]),
+    ] {
+        assert!(is_missed(policy, events), "{events:?}");
+    }
+    let softer = Policy { blocked: Refusal::Voicemail, hurried: Refusal::Voicemail, ..office() };
+    let ended = |ending| Event::StreamEnded { ending };
+    for (policy, events) in [
+        (office(), &[closed, Event::MessageTaken][..]),
+        (softer.clone(), &[with(|arrival| arrival.is_blocked = true)]),
+        (softer, &[with(|arrival| arrival.is_hurried = true)]),
+        (office(), &[with(|arrival| arrival.is_blocked = true)]),
+        (office(), &[with(|arrival| arrival.called_back = Some(Answerer::Human))]),
+        (office(), &[with(|arrival| arrival.called_back = Some(Answerer::Machine))]),
+        (office(), &[Event::Arrived(CALLS), ended(Ending::HangUp)]),
+        (office(), &[Event::Arrived(CALLS), ended(Ending::Voicemail), Event::StreamAsked]),
+        (office(), &[]),
+    ] {
+        assert!(!is_missed(policy, events), "{events:?}");
+    }
+}
+
+#[test]
+fn the_end_of_a_call_and_of_its_dialling_are_told_in_any_order() {
+    let rung = [Event::Arrived(Arrival { route: Route::Human, ..CALLS }), Event::PersonAnswered];
+    let taken = |policy: Policy, events: &[Event]| {
+        let mut course = Course::new(policy);
+        let ways: Vec<Way> = rung.iter().chain(events).map(|event| course.handle(event)).collect();
+        (course.is_taken(), course.is_missed(), ways[2..].to_vec())
+    };
+    let (keyed, answered) = (Event::PersonKeyed { accepts: true }, dial_ended(DialEnd::Answered, Some(true)));
+    let through = vec![Way::PutThrough, Way::Nothing];
+    assert_eq!(taken(office(), &[keyed, Event::Over]), (true, false, through.clone()));
+    assert_eq!(
+        taken(office(), &[keyed, Event::Over, answered]),
+        (true, false, [&through[..], &[Way::HangUp]].concat())
+    );
+    // Whoever hung up is not sent back to the receptionist.
+    let busy = [Event::Over, dial_ended(DialEnd::NoAnswer, Some(false))];
+    assert_eq!(taken(office(), &busy), (false, true, vec![Way::Nothing, Way::HangUp]));
+    let silent = Policy { is_announced: false, ..office() };
+    assert_eq!(taken(silent, &[Event::Over, answered]), (true, false, vec![Way::Nothing, Way::HangUp]));
 }
 
 #[test]
