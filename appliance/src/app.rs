@@ -139,6 +139,7 @@ impl Parts {
     pub fn documents(&self) -> Documents<'_> {
         Documents {
             base: &self.config.http.public_url,
+            office: &self.form.office,
             transfer: &self.config.transfer,
             missing: self.greetings.missing(),
             voicemail: &self.config.voicemail,
