@@ -413,17 +413,20 @@ async fn a_customer_who_is_not_there_is_tried_again_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_called_on_the_sabbath_nor_twice_when_the_carrier_says_nothing() {
-    let calendar = || toml::from_str(HOURS).unwrap();
-    let resting = office().at("2026-11-21T12:00:00+02:00").configured(move |config| {
-        config.calendar = Some(calendar());
-        config.call_backs.from = Some(Pii::new("+972700000000".to_owned()));
-    });
-    let target = TestBox::start(resting).await.unwrap();
-    let id = ask_call_back(&target).await;
-    call_back_is(&target, &id, "waiting").await;
-    assert!(target.carrier.placed().is_empty());
-    target.stop().await.unwrap();
+async fn nobody_is_called_on_a_day_of_rest_nor_twice_when_the_carrier_says_nothing() {
+    // The Sabbath, and Yom Kippur at a box without a calendar.
+    let calendar = toml::from_str(HOURS).unwrap();
+    for (moment, calendar) in [("2026-11-21T12:00:00+02:00", Some(calendar)), ("2026-09-21T12:00:00+03:00", None)] {
+        let resting = office().at(moment).configured(|config| {
+            config.calendar = calendar;
+            config.call_backs.from = Some(Pii::new("+972700000000".to_owned()));
+        });
+        let target = TestBox::start(resting).await.unwrap();
+        let id = ask_call_back(&target).await;
+        call_back_is(&target, &id, "waiting").await;
+        assert!(target.carrier.placed().is_empty(), "at {moment}");
+        target.stop().await.unwrap();
+    }
 
     let options = office().at(IN_HOURS).configured(|config| {
         config.call_backs.from = Some(Pii::new("+972700000000".to_owned()));
