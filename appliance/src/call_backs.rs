@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use calendar::Calendar;
 use carrier::{CallEvent, CarrierError, CreateCall, Instructions, MachineDetection, StatusCallback, WaitFor};
-use routing::call_back::{CallBack, Config, Outcome};
+use routing::call_back::{CallBack, Config, Outcome, State};
 use routing::{Agenda, Answerer};
 use store::{Batch, CallBackRow, CallBacks as Table, CommitError, EncodeError, Query, ReadError};
 use telephony::markup::HttpMethod;
@@ -132,27 +132,35 @@ pub async fn cancel(parts: &Parts, id: &str) -> Result<Option<bool>, CommitError
     Ok(known.then_some(is_canceled))
 }
 
-/// Notes who picked up, and returns whom and in what language; `None` when nobody asked for this call.
+/// Notes who picked up, and returns whom and in what language; `None` when nobody asked for this call. `name` is that of
+/// the try, as in the addresses the carrier was given.
 ///
 /// # Errors
 ///
 /// When it cannot be kept.
 pub async fn picked_up(
     parts: &Parts,
-    id: &str,
+    name: &str,
     call: &CallId,
     answerer: Answerer,
 ) -> Result<Option<CallBackRow>, CommitError> {
-    note(parts, id, Some(call), Outcome::PickedUp(answerer)).await
+    let Some(of) = Try::named(name) else { return Ok(None) };
+    note(parts, of, Some(call), Outcome::PickedUp(answerer)).await
 }
 
-/// Notes that the call is over.
+/// Notes that the call is over. `name` is that of the try.
 ///
 /// # Errors
 ///
 /// When it cannot be kept.
-pub async fn over(parts: &Parts, id: &str, call: &CallId, was_answered: bool) -> Result<(), CommitError> {
-    note(parts, id, Some(call), Outcome::Over { was_answered }).await?;
+pub async fn over(parts: &Parts, name: &str, call: &CallId, was_answered: bool) -> Result<(), CommitError> {
+    let Some(of) = Try::named(name) else { return Ok(()) };
+    let row = note(parts, of, Some(call), Outcome::Over).await?;
+    let waits =
+        row.and_then(|row| progress(&row)).is_some_and(|progress| matches!(progress.state, State::Waiting { .. }));
+    if waits && was_answered {
+        tracing::info!(call_id = %call, "a customer answered and was not spoken to; called again later");
+    }
     Ok(())
 }
 
@@ -219,23 +227,45 @@ fn wait(hours: &Calendar, now_ms: Option<u64>, due_ms: u64) -> Option<Duration> 
     Some(Duration::from_millis(permitted_ms.saturating_sub(now_ms)))
 }
 
+/// One try of a call-back. Its name is in the addresses the carrier is given, so that what comes late or twice of one try is
+/// not taken for the next, even while nobody knows the carrier's name of its call.
+#[derive(Clone, Copy, Debug)]
+struct Try<'a> {
+    id: &'a str,
+    /// From 1.
+    number: u32,
+}
+
+impl<'a> Try<'a> {
+    fn named(name: &'a str) -> Option<Self> {
+        let (id, number) = name.rsplit_once('.')?;
+        Some(Self { id, number: number.parse().ok()? })
+    }
+
+    fn name(self) -> String {
+        format!("{}.{}", self.id, self.number)
+    }
+}
+
 /// Begins a try, and asks the carrier.
 async fn place(parts: &Parts, id: &str, from: &Address) {
     let now_ms = parts.clock.wall_ms();
     let mut begun = None;
     let kept = change(parts, id, |row, progress| {
         if progress.begin(now_ms) {
-            begun = Some(row.clone());
+            row.call = None;
+            begun = Some((row.clone(), progress.tries));
         }
         true
     });
     let kept = kept.await;
     // A try that could not be noted is not begun.
-    let (Ok(_), Some(row), Some(carrier)) = (kept, begun, &parts.carrier) else {
+    let (Ok(_), Some((row, number)), Some(carrier)) = (kept, begun, &parts.carrier) else {
         put_off(parts, id, now_ms);
         return;
     };
-    let answer = carrier.create_call(&call(parts, id, &row, from)).await;
+    let of = Try { id, number };
+    let answer = carrier.create_call(&call(parts, of, &row, from)).await;
     let (call, outcome) = match &answer {
         Ok(call) => (Some(call), Outcome::Placed),
         Err(CarrierError::Uncertain) => (None, Outcome::NoAnswer),
@@ -246,7 +276,7 @@ async fn place(parts: &Parts, id: &str, from: &Address) {
         Ok(call) => tracing::info!(call_id = %call, "customer called back"),
         Err(error) => tracing::warn!(error = error as &dyn std::error::Error, "customer not called back"),
     }
-    if let Err(error) = note(parts, id, call, outcome).await {
+    if let Err(error) = note(parts, of, call, outcome).await {
         tracing::error!(error = &error as &dyn std::error::Error, "what came of a call-back is not kept");
     }
 }
@@ -259,11 +289,12 @@ fn put_off(parts: &Parts, id: &str, now_ms: u64) {
     }
 }
 
-fn call(parts: &Parts, id: &str, row: &CallBackRow, from: &Address) -> CreateCall {
-    let base = &parts.config.http.public_url;
-    let answer = Instructions::Url { url: base.webhook(&format!("/webhook/call_back/{id}")), method: HttpMethod::Post };
+fn call(parts: &Parts, of: Try<'_>, row: &CallBackRow, from: &Address) -> CreateCall {
+    let (base, name) = (&parts.config.http.public_url, of.name());
+    let url = base.webhook(&format!("/webhook/call_back/{name}"));
+    let answer = Instructions::Url { url, method: HttpMethod::Post };
     let mut call = CreateCall::new(Address::of(row.number.reveal()), from.clone(), answer);
-    let url = base.webhook(&format!("/webhook/call_back_status/{id}"));
+    let url = base.webhook(&format!("/webhook/call_back_status/{name}"));
     call.status = Some(StatusCallback { url, events: vec![CallEvent::Completed] });
     call.ring_for_s = u32::try_from(parts.config.call_backs.ring.as_secs()).ok();
     // With a machine, until its greeting is over: word can be left then.
@@ -273,13 +304,16 @@ fn call(parts: &Parts, id: &str, row: &CallBackRow, from: &Address) -> CreateCal
 
 async fn note(
     parts: &Parts,
-    id: &str,
+    of: Try<'_>,
     call: Option<&CallId>,
     outcome: Outcome,
 ) -> Result<Option<CallBackRow>, CommitError> {
     let wanted = &parts.config.call_backs;
     let (config, now_ms) = (Config { tries: wanted.tries.get(), wait: wanted.wait }, parts.clock.wall_ms());
-    change(parts, id, |row, progress| {
+    change(parts, of.id, |row, progress| {
+        if of.number != progress.tries {
+            return false;
+        }
         let is_named = call.is_some_and(|call| row.call.as_ref() != Some(call));
         if is_named {
             row.call = call.cloned();
