@@ -142,6 +142,7 @@ impl Parts {
     pub fn documents(&self) -> Documents<'_> {
         Documents {
             base: &self.config.http.public_url,
+            office: &self.form.office,
             transfer: &self.config.transfer,
             missing: self.greetings.missing(),
             voicemail: &self.config.voicemail,
@@ -245,10 +246,10 @@ impl App {
             api: Api::new(&config.store.path),
             leads: Leads::new(clock, config.crm.url.is_some()),
             switchboard: Switchboard::new(calls, policy(&config), config.callers.rate(), course_log),
-            calendar: load_calendar(&config)?,
+            calendar: config.calendar.as_ref().map(read_calendar).transpose()?,
             announcements: Announcements::default(),
             end_lock: EndLock::default(),
-            call_backs: CallBacks::default(),
+            call_backs: CallBacks::new(read_calendar(&config.call_back_calendar())?),
             rate_limit: RateLimit::new(config.limits.requests_per_second),
             strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
             sockets: Arc::new(Semaphore::new(calls)),
@@ -376,14 +377,12 @@ fn policy(config: &Config) -> Policy {
     }
 }
 
-fn load_calendar(config: &Config) -> anyhow::Result<Option<Calendar>> {
-    let Some(wanted) = &config.calendar else { return Ok(None) };
-    let calendar = Calendar::new(wanted).map_err(|error| ConfigError::Value {
+fn read_calendar(wanted: &calendar::Config) -> Result<Calendar, ConfigError> {
+    Calendar::new(wanted).map_err(|error| ConfigError::Value {
         file: PathBuf::from("the configuration"),
         field: "calendar",
         expected: error.to_string(),
-    })?;
-    Ok(Some(calendar))
+    })
 }
 
 fn load_form(config: &Config) -> anyhow::Result<Form> {

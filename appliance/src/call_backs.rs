@@ -10,8 +10,9 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use calendar::Calendar;
 use carrier::{CallEvent, CarrierError, CreateCall, Instructions, MachineDetection, StatusCallback, WaitFor};
-use routing::call_back::{CallBack, Config, Outcome};
+use routing::call_back::{CallBack, Config, Outcome, State};
 use routing::{Agenda, Answerer};
 use store::{Batch, CallBackRow, CallBacks as Table, CommitError, EncodeError, Query, ReadError};
 use telephony::markup::HttpMethod;
@@ -34,10 +35,18 @@ const BETWEEN: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_mins(1);
 
 /// Who changes a row holds this; who waits for one to change is told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CallBacks {
+    hours: Calendar,
     changing: Arc<Mutex<()>>,
     open: Arc<Open>,
+}
+
+impl CallBacks {
+    /// Calls customers within the call-back hours of this calendar.
+    pub fn new(hours: Calendar) -> Self {
+        Self { hours, changing: Arc::default(), open: Arc::default() }
+    }
 }
 
 /// Those that are not over.
@@ -123,27 +132,35 @@ pub async fn cancel(parts: &Parts, id: &str) -> Result<Option<bool>, CommitError
     Ok(known.then_some(is_canceled))
 }
 
-/// Notes who picked up, and returns whom and in what language; `None` when nobody asked for this call.
+/// Notes who picked up, and returns whom and in what language; `None` when nobody asked for this call. `name` is that of
+/// the try, as in the addresses the carrier was given.
 ///
 /// # Errors
 ///
 /// When it cannot be kept.
 pub async fn picked_up(
     parts: &Parts,
-    id: &str,
+    name: &str,
     call: &CallId,
     answerer: Answerer,
 ) -> Result<Option<CallBackRow>, CommitError> {
-    note(parts, id, Some(call), Outcome::PickedUp(answerer)).await
+    let Some(of) = Try::named(name) else { return Ok(None) };
+    note(parts, of, Some(call), Outcome::PickedUp(answerer)).await
 }
 
-/// Notes that the call is over.
+/// Notes that the call is over. `name` is that of the try.
 ///
 /// # Errors
 ///
 /// When it cannot be kept.
-pub async fn over(parts: &Parts, id: &str, call: &CallId, was_answered: bool) -> Result<(), CommitError> {
-    note(parts, id, Some(call), Outcome::Over { was_answered }).await?;
+pub async fn over(parts: &Parts, name: &str, call: &CallId, was_answered: bool) -> Result<(), CommitError> {
+    let Some(of) = Try::named(name) else { return Ok(()) };
+    let row = note(parts, of, Some(call), Outcome::Over).await?;
+    let waits =
+        row.and_then(|row| progress(&row)).is_some_and(|progress| matches!(progress.state, State::Waiting { .. }));
+    if waits && was_answered {
+        tracing::info!(call_id = %call, "a customer answered and was not spoken to; called again later");
+    }
     Ok(())
 }
 
@@ -158,10 +175,9 @@ pub async fn run(parts: Arc<Parts>) {
     let mut is_loaded = false;
     while !parts.shutdown.is_cancelled() {
         is_loaded = is_loaded || load(&parts).await;
-        let now_ms = parts.clock.wall_ms();
         let next = next(&parts);
-        let wait = next.as_ref().map_or(LOOK, |(_, due)| Duration::from_millis(due.saturating_sub(now_ms)).min(LOOK));
-        if let Some((id, _)) = next.filter(|(_, due)| *due <= now_ms) {
+        let wait = next.as_ref().map_or(LOOK, |(_, wait)| LOOK.min(*wait));
+        if let Some((id, _)) = next.filter(|(_, wait)| wait.is_zero()) {
             place(&parts, &id, &from).await;
         }
         tokio::select! {
@@ -191,22 +207,44 @@ async fn load(parts: &Parts) -> bool {
     reading.await.flatten().is_some()
 }
 
-/// Returns the call-back that is due first, and when it may be placed: what is due sooner may be placed sooner.
-fn next(parts: &Parts) -> Option<(String, u64)> {
+/// Returns the call-back that is due first, and how long it has to wait: what is due sooner may be placed sooner.
+fn next(parts: &Parts) -> Option<(String, Duration)> {
     let (id, due_ms) = {
         let agenda = parts.call_backs.open.agenda();
         let (id, due_ms) = agenda.next()?;
         (id.to_owned(), due_ms)
     };
-    Some((id, permitted(parts, due_ms)?))
+    let now_ms = parts.clock.is_set().then(|| parts.clock.wall_ms());
+    Some((id, wait(&parts.call_backs.hours, now_ms, due_ms)?))
 }
 
-/// Returns the first moment from `due_ms` on at which a customer may be called.
-fn permitted(parts: &Parts, due_ms: u64) -> Option<u64> {
-    let Some(calendar) = &parts.calendar else { return Some(due_ms) };
-    let from_ms = due_ms.max(parts.clock.wall_ms());
-    let from = jiff::Timestamp::from_millisecond(i64::try_from(from_ms).ok()?).ok()?;
-    u64::try_from(calendar.next_call(from)?.as_millisecond()).ok()
+/// Returns how long a customer who is due has to wait for an hour at which customers may be called; `None` when there is
+/// none, or nobody knows what time it is.
+fn wait(hours: &Calendar, now_ms: Option<u64>, due_ms: u64) -> Option<Duration> {
+    let now_ms = now_ms?;
+    let from = jiff::Timestamp::from_millisecond(i64::try_from(due_ms.max(now_ms)).ok()?).ok()?;
+    let permitted_ms = u64::try_from(hours.next_call(from)?.as_millisecond()).ok()?;
+    Some(Duration::from_millis(permitted_ms.saturating_sub(now_ms)))
+}
+
+/// One try of a call-back. Its name is in the addresses the carrier is given, so that what comes late or twice of one try is
+/// not taken for the next, even while nobody knows the carrier's name of its call.
+#[derive(Clone, Copy, Debug)]
+struct Try<'a> {
+    id: &'a str,
+    /// From 1.
+    number: u32,
+}
+
+impl<'a> Try<'a> {
+    fn named(name: &'a str) -> Option<Self> {
+        let (id, number) = name.rsplit_once('.')?;
+        Some(Self { id, number: number.parse().ok()? })
+    }
+
+    fn name(self) -> String {
+        format!("{}.{}", self.id, self.number)
+    }
 }
 
 /// Begins a try, and asks the carrier.
@@ -215,17 +253,19 @@ async fn place(parts: &Parts, id: &str, from: &Address) {
     let mut begun = None;
     let kept = change(parts, id, |row, progress| {
         if progress.begin(now_ms) {
-            begun = Some(row.clone());
+            row.call = None;
+            begun = Some((row.clone(), progress.tries));
         }
         true
     });
     let kept = kept.await;
     // A try that could not be noted is not begun.
-    let (Ok(_), Some(row), Some(carrier)) = (kept, begun, &parts.carrier) else {
+    let (Ok(_), Some((row, number)), Some(carrier)) = (kept, begun, &parts.carrier) else {
         put_off(parts, id, now_ms);
         return;
     };
-    let answer = carrier.create_call(&call(parts, id, &row, from)).await;
+    let of = Try { id, number };
+    let answer = carrier.create_call(&call(parts, of, &row, from)).await;
     let (call, outcome) = match &answer {
         Ok(call) => (Some(call), Outcome::Placed),
         Err(CarrierError::Uncertain) => (None, Outcome::NoAnswer),
@@ -236,7 +276,7 @@ async fn place(parts: &Parts, id: &str, from: &Address) {
         Ok(call) => tracing::info!(call_id = %call, "customer called back"),
         Err(error) => tracing::warn!(error = error as &dyn std::error::Error, "customer not called back"),
     }
-    if let Err(error) = note(parts, id, call, outcome).await {
+    if let Err(error) = note(parts, of, call, outcome).await {
         tracing::error!(error = &error as &dyn std::error::Error, "what came of a call-back is not kept");
     }
 }
@@ -249,11 +289,12 @@ fn put_off(parts: &Parts, id: &str, now_ms: u64) {
     }
 }
 
-fn call(parts: &Parts, id: &str, row: &CallBackRow, from: &Address) -> CreateCall {
-    let base = &parts.config.http.public_url;
-    let answer = Instructions::Url { url: base.webhook(&format!("/webhook/call_back/{id}")), method: HttpMethod::Post };
+fn call(parts: &Parts, of: Try<'_>, row: &CallBackRow, from: &Address) -> CreateCall {
+    let (base, name) = (&parts.config.http.public_url, of.name());
+    let url = base.webhook(&format!("/webhook/call_back/{name}"));
+    let answer = Instructions::Url { url, method: HttpMethod::Post };
     let mut call = CreateCall::new(Address::of(row.number.reveal()), from.clone(), answer);
-    let url = base.webhook(&format!("/webhook/call_back_status/{id}"));
+    let url = base.webhook(&format!("/webhook/call_back_status/{name}"));
     call.status = Some(StatusCallback { url, events: vec![CallEvent::Completed] });
     call.ring_for_s = u32::try_from(parts.config.call_backs.ring.as_secs()).ok();
     // With a machine, until its greeting is over: word can be left then.
@@ -263,13 +304,16 @@ fn call(parts: &Parts, id: &str, row: &CallBackRow, from: &Address) -> CreateCal
 
 async fn note(
     parts: &Parts,
-    id: &str,
+    of: Try<'_>,
     call: Option<&CallId>,
     outcome: Outcome,
 ) -> Result<Option<CallBackRow>, CommitError> {
     let wanted = &parts.config.call_backs;
     let (config, now_ms) = (Config { tries: wanted.tries.get(), wait: wanted.wait }, parts.clock.wall_ms());
-    change(parts, id, |row, progress| {
+    change(parts, of.id, |row, progress| {
+        if of.number != progress.tries {
+            return false;
+        }
         let is_named = call.is_some_and(|call| row.call.as_ref() != Some(call));
         if is_named {
             row.call = call.cloned();
@@ -331,4 +375,59 @@ pub fn progress(row: &CallBackRow) -> Option<CallBack> {
 
 fn json(progress: &CallBack) -> serde_json::Value {
     serde_json::to_value(progress).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use calendar::Calendar;
+
+    use super::wait;
+    use crate::config::Config;
+
+    const SMALLEST: &str = "[http]\npublic_url = 'https://office.example.org'\n[carrier]\n";
+
+    fn hours(tables: &str) -> Calendar {
+        let config = Config::parse(Path::new("kolbox.toml"), &format!("{SMALLEST}{tables}")).unwrap();
+        Calendar::new(&config.call_back_calendar()).unwrap()
+    }
+
+    fn ms(moment: &str) -> u64 {
+        u64::try_from(moment.parse::<jiff::Timestamp>().unwrap().as_millisecond()).unwrap()
+    }
+
+    fn check(hours: &Calendar, now: &str, permitted: &str) {
+        let waited = Duration::from_millis(ms(permitted) - ms(now));
+        assert_eq!(wait(hours, Some(ms(now)), 0), Some(waited), "at {now}");
+    }
+
+    #[test]
+    fn without_hours_customers_are_called_by_day_and_never_on_a_day_of_rest() {
+        for hours in [hours(""), hours("[calendar]\ncity = 'haifa'\n")] {
+            check(&hours, "2026-11-22T12:00:00+02:00", "2026-11-22T12:00:00+02:00");
+            check(&hours, "2026-11-23T03:00:00+02:00", "2026-11-23T09:00:00+02:00");
+            check(&hours, "2026-11-23T19:00:00+02:00", "2026-11-24T09:00:00+02:00");
+            // Friday afternoon and the Sabbath.
+            check(&hours, "2026-11-20T12:00:00+02:00", "2026-11-22T09:00:00+02:00");
+            check(&hours, "2026-11-21T12:00:00+02:00", "2026-11-22T09:00:00+02:00");
+            // Yom Kippur, a Monday.
+            check(&hours, "2026-09-21T12:00:00+03:00", "2026-09-22T09:00:00+03:00");
+        }
+    }
+
+    #[test]
+    fn the_offices_hours_hold_for_calls_and_those_for_calls_before_them() {
+        let office = hours("[calendar.hours]\nsunday = ['20:00-21:00']\n");
+        check(&office, "2026-11-22T12:00:00+02:00", "2026-11-22T20:00:00+02:00");
+        let calls =
+            hours("[calendar.hours]\nsunday = ['20:00-21:00']\n[calendar.call_back]\nmonday = ['10:00-11:00']\n");
+        check(&calls, "2026-11-22T12:00:00+02:00", "2026-11-23T10:00:00+02:00");
+    }
+
+    #[test]
+    fn nobody_is_called_while_nobody_knows_what_time_it_is() {
+        assert_eq!(wait(&hours(""), None, 0), None);
+    }
 }

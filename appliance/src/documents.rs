@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use conversation::GreetingMode;
+use receptionist::Text;
 use telephony::PublicUrl;
 use telephony::markup::{
     Connect, Dial, Gather, GatherInput, HttpMethod, Number, Play, Record, Reject, RejectReason, Response, Say, Stream,
@@ -66,9 +67,9 @@ impl Clip {
         format!("{name}_{language}.{extension}")
     }
 
-    /// Returns what the clip says where no form says otherwise.
-    pub const fn text(self, language: Language) -> &'static str {
-        match (self, language) {
+    /// Returns what the clip says where no form says otherwise; `office` is the office's name, empty where it has none.
+    pub fn text(self, office: &str, language: Language) -> String {
+        let text = match (self, language) {
             (Self::Greeting, Language::Hebrew) => "שלום.",
             (Self::Greeting, Language::English) => "Hello.",
             (Self::Fallback, Language::Hebrew) => "אי אפשר לענות כרגע. אפשר להשאיר הודעה אחרי הצליל, ונחזור אליכם.",
@@ -79,6 +80,12 @@ impl Clip {
             (Self::Tone, Language::English) => "Please speak after the tone.",
             (Self::Thanks, Language::Hebrew) => "תודה, ההודעה נשמרה. להתראות.",
             (Self::Thanks, Language::English) => "Thank you, your message was kept. Goodbye.",
+            (Self::CalledBack, Language::Hebrew) if office.is_empty() => {
+                "שלום, חזרנו אליכם. אפשר להתקשר אלינו בכל עת. להתראות."
+            }
+            (Self::CalledBack, Language::English) if office.is_empty() => {
+                "Hello, we are returning your call. Please call us any time. Goodbye."
+            }
             (Self::CalledBack, Language::Hebrew) => "שלום, חזרנו אליכם מ{office}. אפשר להתקשר אלינו בכל עת. להתראות.",
             (Self::CalledBack, Language::English) => {
                 "Hello, this is {office}, returning your call. Please call us any time. Goodbye."
@@ -89,7 +96,8 @@ impl Clip {
             }
             (Self::Recorded, Language::Hebrew) => "השיחה מוקלטת.",
             (Self::Recorded, Language::English) => "This call is recorded.",
-        }
+        };
+        text.replace("{office}", office)
     }
 }
 
@@ -107,6 +115,8 @@ pub enum Announced {
 pub struct Documents<'a> {
     /// Under which address the carrier knows the box.
     pub base: &'a PublicUrl,
+    /// The office's name.
+    pub office: &'a Text,
     /// How callers are put through.
     pub transfer: &'a Transfer,
     /// Clips that could not be rendered; the carrier speaks these in a voice of its own.
@@ -242,7 +252,7 @@ impl Documents<'_> {
         if !self.missing.contains(&(clip, language)) {
             return Play::url(self.base.webhook(&format!("/static/tts/{}", clip.file_name(language, "wav")))).into();
         }
-        carrier_says(clip.text(language).replace("{office}", ""), language)
+        carrier_says(clip.text(self.office.get(language), language), language)
     }
 }
 
@@ -272,6 +282,7 @@ pub fn hang_up() -> Response {
 #[cfg(test)]
 mod tests {
     use conversation::GreetingMode;
+    use receptionist::Text;
     use telephony::markup::Verb;
     use telephony::one_time::{TOKEN_RANDOM_BYTES, TokenConfig, TokenTable};
     use units::Language;
@@ -285,9 +296,16 @@ mod tests {
         let call: units::CallId = "CA1".parse().unwrap();
         let mut tokens = TokenTable::new(TokenConfig::default());
         let token = tokens.issue(std::time::Duration::ZERO, call.clone(), [7; TOKEN_RANDOM_BYTES]).unwrap();
+        let office = Text::default();
         let (transfer, voicemail, recording) = (Transfer::default(), Voicemail::default(), Recording::default());
-        let documents =
-            Documents { base: &base, transfer: &transfer, missing: Vec::new(), voicemail: &voicemail, recording };
+        let documents = Documents {
+            base: &base,
+            office: &office,
+            transfer: &transfer,
+            missing: Vec::new(),
+            voicemail: &voicemail,
+            recording,
+        };
         let document = documents.answer(GreetingMode::Play, &call, &token, Language::Hebrew);
         let [Verb::Play(greeting), Verb::Connect(connect), Verb::Play(fallback), Verb::Record(record), Verb::Hangup] =
             &document.verbs[..]
@@ -321,9 +339,16 @@ mod tests {
         let base = "https://office.example.org".parse().unwrap();
         let number = "+97231234567".to_owned().into();
         let call: units::CallId = "CA1".parse().unwrap();
+        let office = Text::default();
         let (transfer, voicemail, recording) = (Transfer::default(), Voicemail::default(), Recording::default());
-        let documents =
-            Documents { base: &base, transfer: &transfer, missing: Vec::new(), voicemail: &voicemail, recording };
+        let documents = Documents {
+            base: &base,
+            office: &office,
+            transfer: &transfer,
+            missing: Vec::new(),
+            voicemail: &voicemail,
+            recording,
+        };
         for document in [
             documents.voicemail(Language::English),
             documents.thanks(Language::English),
@@ -340,10 +365,32 @@ mod tests {
     fn a_clip_that_could_not_be_rendered_is_spoken_by_the_carrier() {
         let base = "https://office.example.org".parse().unwrap();
         let missing = vec![(Clip::Fallback, Language::Hebrew)];
+        let office = Text::default();
         let (transfer, voicemail, recording) = (Transfer::default(), Voicemail::default(), Recording::default());
-        let documents = Documents { base: &base, transfer: &transfer, missing, voicemail: &voicemail, recording };
+        let documents =
+            Documents { base: &base, office: &office, transfer: &transfer, missing, voicemail: &voicemail, recording };
         let hebrew = documents.voicemail(Language::Hebrew);
         assert!(matches!(&hebrew.verbs[0], Verb::Say(say) if say.language.as_deref() == Some("he-IL")), "{hebrew:?}");
         assert!(matches!(documents.voicemail(Language::English).verbs[0], Verb::Play(_)));
+    }
+
+    #[test]
+    fn an_answering_machine_hears_a_whole_sentence_whatever_the_office_is_called() {
+        let base = "https://office.example.org".parse().unwrap();
+        let missing = Language::ALL.map(|language| (Clip::CalledBack, language)).to_vec();
+        let (transfer, voicemail, recording) = (Transfer::default(), Voicemail::default(), Recording::default());
+        let named = Text { he: "משרד לוי".to_owned(), en: "Levy's office".to_owned() };
+        for (office, hebrew, english) in [
+            (&named, "שלום, חזרנו אליכם ממשרד לוי. ", "Hello, this is Levy's office, returning your call. "),
+            (&Text::default(), "שלום, חזרנו אליכם. ", "Hello, we are returning your call. "),
+        ] {
+            let missing = missing.clone();
+            let documents =
+                Documents { base: &base, office, transfer: &transfer, missing, voicemail: &voicemail, recording };
+            for (language, start) in [(Language::Hebrew, hebrew), (Language::English, english)] {
+                let word = documents.leave_word(language);
+                assert!(matches!(&word.verbs[0], Verb::Say(say) if say.text.starts_with(start)), "{word:?}");
+            }
+        }
     }
 }

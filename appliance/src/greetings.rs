@@ -192,11 +192,13 @@ impl Stamp {
 fn text_of(form: &Form, clip: Clip, language: Language) -> String {
     match clip {
         Clip::Greeting if form.speaks(language) => form.with_office(&form.greeting, language),
-        Clip::CalledBack if form.speaks(language) => clip.text(language).replace("{office}", form.office.get(language)),
-        Clip::CalledBack => clip.text(language).replace("{office}", ""),
-        Clip::Greeting | Clip::Fallback | Clip::Tone | Clip::Thanks | Clip::Consent | Clip::Recorded => {
-            clip.text(language).to_owned()
-        }
+        Clip::Greeting
+        | Clip::Fallback
+        | Clip::Tone
+        | Clip::Thanks
+        | Clip::CalledBack
+        | Clip::Consent
+        | Clip::Recorded => clip.text(form.office.get(language), language),
     }
 }
 

@@ -3,9 +3,12 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use calendar::WeeklyHours;
 use routing::{CallRate, Otherwise, Refusal};
 use serde::Deserialize;
 use serde::de::Error as _;
+
+use super::Config;
 
 /// How callers are put through to a person, to `office.transfer_number`.
 #[derive(Clone, Debug, Deserialize)]
@@ -84,8 +87,9 @@ impl Callers {
     }
 }
 
-/// How customers are called who asked for it. They are called within the calendar's call-back hours, and never on a kept
-/// Sabbath or holiday.
+/// How customers are called who asked for it: within `calendar.call_back`, or else the office's hours (`calendar.hours`), or
+/// where neither is given from Sunday to Thursday 09:00 to 19:00 and on Friday until noon. Never on a kept Sabbath or holiday,
+/// and nobody is called while the box does not know what time it is.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CallBacks {
@@ -109,6 +113,31 @@ impl Default for CallBacks {
             wait: Duration::from_mins(30),
             ring: Duration::from_secs(30),
         }
+    }
+}
+
+impl Config {
+    /// Returns the calendar that says when customers may be called, whether one is configured or not.
+    pub fn call_back_calendar(&self) -> calendar::Config {
+        let mut calendar = self.calendar.clone().unwrap_or_default();
+        if !calendar.hours.is_given() {
+            calendar.call_back.get_or_insert_with(usual_hours);
+        }
+        calendar
+    }
+}
+
+/// Returns the hours at which customers may be called where nobody says otherwise.
+fn usual_hours() -> WeeklyHours {
+    let day = vec!["09:00-19:00".to_owned()];
+    WeeklyHours {
+        sunday: day.clone(),
+        monday: day.clone(),
+        tuesday: day.clone(),
+        wednesday: day.clone(),
+        thursday: day,
+        friday: vec!["09:00-12:00".to_owned()],
+        saturday: Vec::new(),
     }
 }
 

@@ -75,11 +75,9 @@ pub enum Outcome {
     NoAnswer,
     /// Somebody picked up.
     PickedUp(Answerer),
-    /// The call is over, and this is whether somebody had picked up.
-    Over {
-        /// Whether.
-        was_answered: bool,
-    },
+    /// The call is over. Whoever was spoken to had [picked up](Self::PickedUp) before: a telephone that was answered says
+    /// nothing of that, its owner may have hung up while the carrier listened who it is, or the box was out of reach.
+    Over,
 }
 
 /// Longest time from the request to its first sign of life; the carrier rings for ten minutes at most.
@@ -127,10 +125,7 @@ impl CallBack {
                     Answerer::Fax => State::Failed,
                 };
             }
-            (State::Calling { .. } | State::Uncertain, Outcome::Over { was_answered: true }) => {
-                self.state = State::Reached;
-            }
-            (State::Calling { .. } | State::Uncertain, Outcome::Over { was_answered: false }) => {
+            (State::Calling { .. } | State::Uncertain, Outcome::Over) => {
                 self.again_after(config, now_ms, doubled(config.wait, self.tries));
             }
             (State::Calling { .. }, Outcome::Refused) => self.state = State::Failed,

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use appliance::config::TransferWhen;
+use conversation::GreetingMode;
 use e2e::{BoxOptions, TestBox, wait_until};
 use routing::Consent;
 use store::{CallOutcome, Outgoing, Query, Store, StoreConfig};
@@ -29,7 +30,10 @@ fn at(moment: &str, options: BoxOptions) -> BoxOptions {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_the_hours_sent_to_a_person_is_greeted_and_told_of_the_recording_when_nobody_answers() {
-    let options = at(HUMAN, telling()).configured(|config| config.recording.calls = true);
+    let options = at(HUMAN, telling()).configured(|config| {
+        config.recording.calls = true;
+        config.greeting.mode = GreetingMode::Play;
+    });
     let target = TestBox::start(options).await.unwrap();
     let script = CallScript::of([
         Step::wait_for_agent(),

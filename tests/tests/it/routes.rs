@@ -412,18 +412,63 @@ async fn a_customer_who_is_not_there_is_tried_again_later() {
     target.stop().await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_called_on_the_sabbath_nor_twice_when_the_carrier_says_nothing() {
-    let calendar = || toml::from_str(HOURS).unwrap();
-    let resting = office().at("2026-11-21T12:00:00+02:00").configured(move |config| {
-        config.calendar = Some(calendar());
-        config.call_backs.from = Some(Pii::new("+972700000000".to_owned()));
+/// Waits until a call-back rings for the `nth` time, from 1, and returns the call and where word of its end goes.
+async fn rings(target: &TestBox, id: &str, nth: usize) -> (CallId, String) {
+    let (office, path) = (ApiClient::new(target, &[Scope::CallsRead]).unwrap(), format!("/api/call-backs/{id}"));
+    let body = wait_until("the telephone to ring", async || {
+        let body = office.get(&path).await.ok()?.json();
+        (body["state"] == "calling" && body["tries"] == nth && body["call"].is_string()).then_some(body)
     });
-    let target = TestBox::start(resting).await.unwrap();
+    let call = body.await.unwrap()["call"].as_str().unwrap().parse().unwrap();
+    let asked = target.carrier.asked();
+    let urls: Vec<_> = asked.iter().filter_map(|asked| asked.form.reveal().first("StatusCallback")).collect();
+    let path = urls[nth - 1].split_once("/webhook/").unwrap().1;
+    (call, format!("/webhook/{path}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_before_being_spoken_to_is_tried_again_and_late_word_is_not_of_the_next_try() {
+    // In hours, without a calendar.
+    let options = office().at(IN_HOURS).configured(|config| {
+        config.call_backs.from = Some(Pii::new("+972700000000".to_owned()));
+        config.call_backs.wait = Duration::ZERO;
+    });
+    let target = TestBox::start(options).await.unwrap();
+    target.carrier.answers_at(CUSTOMER, Callee::NoAnswer);
     let id = ask_call_back(&target).await;
-    call_back_is(&target, &id, "waiting").await;
-    assert!(target.carrier.placed().is_empty());
+    let (first, told) = rings(&target, &id, 1).await;
+    let over = telephony::Params::new()
+        .with("CallSid", first.as_str())
+        .with("AccountSid", e2e::ACCOUNT)
+        .with("From", "+972700000000")
+        .with("To", CUSTOMER)
+        .with("CallStatus", "completed");
+    assert_eq!(target.post(&told, &over).await.unwrap().status, 200);
+    let (second, _) = rings(&target, &id, 2).await;
+    assert_ne!(first, second);
+    assert_eq!(target.post(&told, &over).await.unwrap().status, 200);
+    let office = ApiClient::new(&target, &[Scope::CallsRead]).unwrap();
+    let body = office.get(&format!("/api/call-backs/{id}")).await.unwrap().json();
+    assert_eq!((body["state"].as_str(), body["tries"].as_u64()), (Some("calling"), Some(2)), "{body}");
+    assert_eq!(body["call"], second.as_str());
     target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_called_on_a_day_of_rest_nor_twice_when_the_carrier_says_nothing() {
+    // The Sabbath, and Yom Kippur at a box without a calendar.
+    let calendar = toml::from_str(HOURS).unwrap();
+    for (moment, calendar) in [("2026-11-21T12:00:00+02:00", Some(calendar)), ("2026-09-21T12:00:00+03:00", None)] {
+        let resting = office().at(moment).configured(|config| {
+            config.calendar = calendar;
+            config.call_backs.from = Some(Pii::new("+972700000000".to_owned()));
+        });
+        let target = TestBox::start(resting).await.unwrap();
+        let id = ask_call_back(&target).await;
+        call_back_is(&target, &id, "waiting").await;
+        assert!(target.carrier.placed().is_empty(), "at {moment}");
+        target.stop().await.unwrap();
+    }
 
     let options = office().at(IN_HOURS).configured(|config| {
         config.call_backs.from = Some(Pii::new("+972700000000".to_owned()));

@@ -19,7 +19,7 @@ fn one_nobody_picks_up_is_tried_three_times() {
         assert!(call.begin(now));
         began.push(now / MINUTE);
         call.note(config, now, Outcome::Placed);
-        call.note(config, now, Outcome::Over { was_answered: false });
+        call.note(config, now, Outcome::Over);
     }
     assert_eq!(began, [1, 31, 91]);
     assert_eq!((call.state, call.tries), (State::Failed, 3));
@@ -36,7 +36,7 @@ fn a_machine_is_left_word_and_a_person_is_reached() {
         let mut call = CallBack::new(0);
         assert!(call.begin(0));
         assert!(call.note(Config::default(), 1, Outcome::PickedUp(answerer)));
-        assert!(!call.note(Config::default(), 2, Outcome::Over { was_answered: true }));
+        assert!(!call.note(Config::default(), 2, Outcome::Over));
         assert_eq!(call.state, state);
     }
 }
@@ -78,7 +78,7 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
         Just(Outcome::NoAnswer),
         prop::sample::select(vec![Answerer::Human, Answerer::Machine, Answerer::Fax, Answerer::Unknown])
             .prop_map(Outcome::PickedUp),
-        any::<bool>().prop_map(|was_answered| Outcome::Over { was_answered }),
+        Just(Outcome::Over),
     ]
 }
 
