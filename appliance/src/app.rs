@@ -145,6 +145,7 @@ impl Parts {
             missing: self.greetings.missing(),
             voicemail: &self.config.voicemail,
             recording: self.config.recording,
+            number: self.config.call_backs.from.as_ref().or(self.config.messages.sms_number.as_ref()),
         }
     }
 
