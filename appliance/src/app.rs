@@ -13,7 +13,9 @@ use protocol::next_epoch;
 use receptionist::{Form, FormError};
 use routing::{Consent, Policy};
 use speech::RecognizeRequest;
-use store::{Batch, OpenError, OpenReport, Order, Query, Recordings, SpendingRow, Spendings, Store, StoreConfig};
+use store::{
+    Batch, CallRecord, OpenError, OpenReport, Order, Query, Recordings, SpendingRow, Spendings, Store, StoreConfig,
+};
 use telephony::{AuthKey, Verifier};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
@@ -147,6 +149,7 @@ impl Parts {
             missing: self.greetings.missing(),
             voicemail: &self.config.voicemail,
             recording: self.config.recording,
+            number: self.config.call_backs.from.as_ref().or(self.config.messages.sms_number.as_ref()),
         }
     }
 
@@ -456,12 +459,13 @@ fn spent_before(archive: &Archive) -> weather::Spendings {
 
 /// Ends the calls that a run before left open, and tells of what became of the database.
 fn tell_of_before(store: &Store, events: &Events) {
-    let closed = store.close_interrupted_calls(|batch, call| {
+    let tell = |batch: &mut Batch, call: &CallRecord| {
         for turn in store.turns(&call.call).unwrap_or_default() {
             events.call_turn(batch, &turn);
         }
         events.call_ended(batch, call);
-    });
+    };
+    let closed = store.close_interrupted_calls(|_call| true, tell);
     if let Err(error) = closed {
         tracing::warn!(error = &error as &dyn std::error::Error, "calls of before not closed");
     }

@@ -10,10 +10,12 @@ use telephony::markup::{
     Trim, Verb,
 };
 use telephony::one_time::StreamToken;
+use telephony::wire::Address;
 use units::{CallId, Language, Pii};
 
 use crate::config::{Recording, Transfer, Voicemail};
 use crate::greetings::Greetings;
+use crate::switchboard::Caller;
 
 /// How long a person has for the key that takes a call, in seconds.
 const KEY_PATIENCE_S: u32 = 8;
@@ -125,6 +127,8 @@ pub struct Documents<'a> {
     pub voicemail: &'a Voicemail,
     /// Whether calls are, and callers told.
     pub recording: Recording,
+    /// A telephone number of the account, for calls that have none.
+    pub number: Option<&'a Pii<String>>,
 }
 
 impl Documents<'_> {
@@ -171,9 +175,9 @@ impl Documents<'_> {
         Response::new().then(self.clip(Clip::Thanks, language)).then(Verb::Hangup)
     }
 
-    /// Returns the document that rings `number` for the caller of `call`, with voicemail behind it.
-    pub fn transfer(&self, call: &CallId, number: &Pii<String>, language: Language) -> Response {
-        let ask = self.transfer.announce.then(|| self.base.webhook(&format!("/webhook/person/{call}")));
+    /// Returns the document that rings `number` for a caller, with voicemail behind it.
+    pub fn transfer(&self, caller: &Caller, number: &Pii<String>) -> Response {
+        let ask = self.transfer.announce.then(|| self.base.webhook(&format!("/webhook/person/{}", caller.call)));
         let number = Number {
             number: number.clone(),
             method: ask.is_some().then_some(HttpMethod::Post),
@@ -185,10 +189,23 @@ impl Documents<'_> {
             method: Some(HttpMethod::Post),
             timeout_s: Some(u32::try_from(self.transfer.ring.as_secs()).unwrap_or(u32::MAX)),
             answer_on_bridge: Some(true),
+            caller_id: self.caller_id(caller),
             numbers: vec![number],
             ..Dial::default()
         };
-        self.append_voicemail(Response::new().then(dial), language)
+        self.append_voicemail(Response::new().then(dial), caller.language)
+    }
+
+    /// Returns the number that a person sees in place of a caller's who has none. The carrier shows the caller's by itself,
+    /// and refuses to dial where that is no telephone number (error 13214); it takes one of the account's.
+    fn caller_id(&self, caller: &Caller) -> Option<Pii<String>> {
+        if matches!(caller.from.reveal(), Address::Phone(_)) {
+            return None;
+        }
+        let called = caller.to.reveal();
+        // Where the office is called over WhatsApp, its number there need not be one of the account's telephone numbers.
+        let configured = self.number.filter(|_| !matches!(called, Address::Phone(_)));
+        configured.cloned().or_else(|| called.phone_number().map(|number| Pii::new(number.to_owned())))
     }
 
     /// Returns the document that tells a person who calls, and lets go of one who presses no key.
@@ -285,10 +302,12 @@ mod tests {
     use receptionist::Text;
     use telephony::markup::Verb;
     use telephony::one_time::{TOKEN_RANDOM_BYTES, TokenConfig, TokenTable};
+    use telephony::wire::Address;
     use units::Language;
 
     use super::{Announced, Clip, Documents};
     use crate::config::{Recording, Transfer, Voicemail};
+    use crate::switchboard::Caller;
 
     #[test]
     fn a_call_is_greeted_connected_and_falls_into_voicemail() {
@@ -298,6 +317,7 @@ mod tests {
         let token = tokens.issue(std::time::Duration::ZERO, call.clone(), [7; TOKEN_RANDOM_BYTES]).unwrap();
         let office = Text::default();
         let (transfer, voicemail, recording) = (Transfer::default(), Voicemail::default(), Recording::default());
+<<<<<<< HEAD
         let documents = Documents {
             base: &base,
             office: &office,
@@ -306,6 +326,11 @@ mod tests {
             voicemail: &voicemail,
             recording,
         };
+=======
+        let (missing, number) = (Vec::new(), None);
+        let documents =
+            Documents { base: &base, transfer: &transfer, missing, voicemail: &voicemail, recording, number };
+>>>>>>> d
         let document = documents.answer(GreetingMode::Play, &call, &token, Language::Hebrew);
         let [Verb::Play(greeting), Verb::Connect(connect), Verb::Play(fallback), Verb::Record(record), Verb::Hangup] =
             &document.verbs[..]
@@ -337,10 +362,11 @@ mod tests {
     #[test]
     fn every_document_ends_the_call_by_itself() {
         let base = "https://office.example.org".parse().unwrap();
-        let number = "+97231234567".to_owned().into();
+        let person = "+97231234567".to_owned().into();
         let call: units::CallId = "CA1".parse().unwrap();
         let office = Text::default();
         let (transfer, voicemail, recording) = (Transfer::default(), Voicemail::default(), Recording::default());
+<<<<<<< HEAD
         let documents = Documents {
             base: &base,
             office: &office,
@@ -349,15 +375,63 @@ mod tests {
             voicemail: &voicemail,
             recording,
         };
+=======
+        let (missing, number) = (Vec::new(), None);
+        let documents =
+            Documents { base: &base, transfer: &transfer, missing, voicemail: &voicemail, recording, number };
+>>>>>>> d
         for document in [
             documents.voicemail(Language::English),
             documents.thanks(Language::English),
-            documents.transfer(&call, &number, Language::English),
+            documents.transfer(&caller("", "+97231234567"), &person),
             documents.announce(&call, Announced::Words("A call.".to_owned()), Language::English),
             documents.ask_consent(Language::English),
             documents.leave_word(Language::Hebrew),
         ] {
             assert_eq!(document.verbs.last(), Some(&Verb::Hangup));
+        }
+    }
+
+    #[test]
+    fn a_person_sees_a_number_that_the_carrier_takes() {
+        let base = "https://office.example.org".parse().unwrap();
+        let own = "+97239999999".to_owned().into();
+        let (transfer, voicemail, recording) = (Transfer::default(), Voicemail::default(), Recording::default());
+        let (missing, number) = (Vec::new(), Some(&own));
+        let documents =
+            Documents { base: &base, transfer: &transfer, missing, voicemail: &voicemail, recording, number };
+        let without = Documents { number: None, ..documents.clone() };
+        let (office, whatsapp) = ("+97231234567", "whatsapp:+97231234567");
+        for (from, to, with_own, by_itself) in [
+            ("+972541234567", office, None, None),
+            ("+972541234567", whatsapp, None, None),
+            ("whatsapp:+972541234567", whatsapp, Some("+97239999999"), Some(office)),
+            ("whatsapp:+972541234567", office, Some(office), Some(office)),
+            ("sip:dana@example.org", office, Some(office), Some(office)),
+            ("client:dana", "client:office", Some("+97239999999"), None),
+            ("+266696687", office, Some(office), Some(office)),
+            ("anonymous", office, Some(office), Some(office)),
+            ("1234", office, Some(office), Some(office)),
+        ] {
+            for (documents, expected) in [(&documents, with_own), (&without, by_itself)] {
+                let document = documents.transfer(&caller(from, to), &"+972541111111".to_owned().into());
+                let Verb::Dial(dial) = &document.verbs[0] else { panic!("{document:?}") };
+                assert_eq!(dial.caller_id.as_ref().map(|id| id.reveal().as_str()), expected, "{from} calls {to}");
+            }
+        }
+    }
+
+    fn caller(from: &str, to: &str) -> Caller {
+        Caller {
+            call: "CA1".parse().unwrap(),
+            from: Address::of(from).into(),
+            to: Address::of(to).into(),
+            language: Language::English,
+            started_wall_ms: 0,
+            started: std::time::Duration::ZERO,
+            may_record: false,
+            called_back: false,
+            before: None,
         }
     }
 
@@ -368,7 +442,11 @@ mod tests {
         let office = Text::default();
         let (transfer, voicemail, recording) = (Transfer::default(), Voicemail::default(), Recording::default());
         let documents =
+<<<<<<< HEAD
             Documents { base: &base, office: &office, transfer: &transfer, missing, voicemail: &voicemail, recording };
+=======
+            Documents { base: &base, transfer: &transfer, missing, voicemail: &voicemail, recording, number: None };
+>>>>>>> d
         let hebrew = documents.voicemail(Language::Hebrew);
         assert!(matches!(&hebrew.verbs[0], Verb::Say(say) if say.language.as_deref() == Some("he-IL")), "{hebrew:?}");
         assert!(matches!(documents.voicemail(Language::English).verbs[0], Verb::Play(_)));

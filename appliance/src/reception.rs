@@ -268,7 +268,7 @@ fn document(parts: &Parts, caller: Caller, way: Way) -> Response {
             documents.voicemail(language)
         }
         Way::Dial => match &parts.config.office.transfer_number {
-            Some(number) => documents.transfer(&caller.call, number, language),
+            Some(number) => documents.transfer(&caller, number),
             None => documents.voicemail(language),
         },
         Way::Refuse => documents::busy(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use store::{RetentionRule, StoreError, plan_retention};
+use store::{CallRecord, RetentionRule, StoreError, plan_retention};
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::Parts;
@@ -16,6 +16,8 @@ use crate::messages;
 const FIRST: Duration = Duration::from_mins(1);
 /// Time between two looks.
 const EVERY: Duration = Duration::from_hours(1);
+/// Age at which a call is over, whatever was told of it: the carrier lets none last longer.
+const LONGEST_CALL: Duration = Duration::from_hours(24);
 /// How long a webhook's name is kept; the carrier repeats within minutes.
 const WEBHOOKS_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Names of webhooks kept at least.
@@ -47,7 +49,36 @@ pub async fn run(parts: Arc<Parts>) {
         if let Some(Err(error)) = looked.await {
             tracing::warn!(error = &error as &dyn std::error::Error, "old recordings not let go of");
         }
+        end_lost_calls(&parts, LONGEST_CALL).await;
         messages::trim(&parts, messages::KeptFiles::default()).await;
+    }
+}
+
+/// Ends calls that came in so long ago or longer and of whose end the carrier never told, as when the address for that is
+/// not set at the number. Whoever has a call in hand ends it.
+///
+/// # Cancellation safety
+///
+/// Dropped half way, they are ended all the same.
+pub async fn end_lost_calls(parts: &Arc<Parts>, age: Duration) {
+    let (known, alone) = (Arc::clone(parts), parts.end_lock.alone().await);
+    let ended = parts.archive.blocking(move |archive| {
+        let Some(store) = archive.store() else { return Ok(0) };
+        // What is open is of this run, whose clock never jumps.
+        let now = known.clock.now();
+        let is_lost = |call: &CallRecord| {
+            now.saturating_sub(Duration::from_millis(call.started_monotonic_ms)) >= age
+                && !known.switchboard.is_in_hand(&call.call)
+        };
+        // Its turns were told when its stream ended.
+        let ended = store.close_interrupted_calls(is_lost, |batch, call| known.events.call_ended(batch, call));
+        drop(alone);
+        ended
+    });
+    match ended.await {
+        Some(Ok(0)) | None => {}
+        Some(Ok(count)) => tracing::warn!(count, "calls ended of whose end the carrier never told"),
+        Some(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "lost calls not ended"),
     }
 }
 

@@ -3,6 +3,7 @@
 //! What was answered is committed with what was done, so that a repetition has the same answer whatever was killed when.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts as Head;
@@ -16,6 +17,9 @@ use super::problem::Problem;
 use super::reply::ETag;
 use super::token::{Caller, hex};
 use crate::app::Parts;
+
+/// How long answers are kept for repetitions.
+pub(crate) const ANSWERS_FOR: Duration = Duration::from_hours(24);
 
 /// The longest key, in bytes.
 const MAX_KEY_LEN: usize = 255;

@@ -4,7 +4,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::operation::{Described, Operation};
+use super::operation::{Described, Key, Operation};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::token::Scope;
 
@@ -79,9 +79,13 @@ fn parameters(operation: &Operation, generator: &mut SchemaGenerator) -> Vec<Val
     } else if operation.conditional {
         parameters.push(header("If-Match", true, "The ETag you have seen; 412 if it is another one now."));
     }
-    if operation.once {
-        let what = "1 to 255 visible ASCII characters. For a day the same key with the same body has the same answer.";
-        parameters.push(header("Idempotency-Key", false, what));
+    if let Some(Key { known_for, is_required }) = operation.key {
+        let what = format!(
+            "1 to 255 visible ASCII characters. For {} hours the same key with the same body does nothing more, and is \
+             answered with what came of it; with another body it is refused.",
+            known_for.as_secs() / 3_600
+        );
+        parameters.push(header("Idempotency-Key", is_required, &what));
     }
     parameters
 }

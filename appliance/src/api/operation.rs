@@ -1,12 +1,14 @@
 //! What the API can do, as a table: the router and the description are both made of it, so they cannot drift apart.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+use super::once::ANSWERS_FOR;
 use super::reply::Page;
 use super::request::Paging;
 use super::token::Scope;
@@ -28,8 +30,15 @@ pub struct Operation {
     pub(super) answers: Vec<Described>,
     pub(super) refusals: Vec<u16>,
     pub(super) conditional: bool,
-    pub(super) once: bool,
+    pub(super) key: Option<Key>,
     pub(super) handler: MethodRouter<Arc<Parts>>,
+}
+
+/// The `Idempotency-Key` of an operation.
+#[derive(Clone, Copy)]
+pub(super) struct Key {
+    pub(super) known_for: Duration,
+    pub(super) is_required: bool,
 }
 
 /// An answer of an operation.
@@ -92,7 +101,7 @@ impl Operation {
             answers: Vec::new(),
             refusals: Vec::new(),
             conditional: false,
-            once: false,
+            key: None,
             handler,
         }
     }
@@ -145,9 +154,15 @@ impl Operation {
         Self { conditional: true, ..self }
     }
 
-    /// Takes an `Idempotency-Key`.
+    /// Takes an `Idempotency-Key`, as [`Once`](super::once::Once) does.
     #[must_use]
     pub fn once(self) -> Self {
-        Self { once: true, ..self }
+        Self { key: Some(Key { known_for: ANSWERS_FOR, is_required: false }), ..self }
+    }
+
+    /// Needs an `Idempotency-Key`, which is known for so long.
+    #[must_use]
+    pub fn needs_key(self, known_for: Duration) -> Self {
+        Self { key: Some(Key { known_for, is_required: true }), ..self }
     }
 }

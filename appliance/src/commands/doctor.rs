@@ -10,7 +10,8 @@ use serde::Serialize;
 use telephony::markup::{self, Verb};
 use telephony::signature::SIGNATURE_HEADER;
 use telephony::{AuthKey, Params, Signer};
-use testcall::{CallReport, CallScript, Carrier, Faults, Happened, Step, ToneVoice};
+use testcall::{CallReport, CallScript, Carrier, Faults, Happened, Step, ToneVoice, new_call_id};
+use units::CallId;
 
 use super::output;
 use super::target::TargetBox;
@@ -20,6 +21,8 @@ use crate::config::Config;
 
 /// Longest wait for one answer; the carrier itself gives up after 15 s.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
+/// Where the carrier tells how a call stands.
+const CALL_STATUS: &str = "/webhook/call_status";
 /// Longest wait for the watchdog: the greeting, six seconds, and some.
 const WATCHDOG_PATIENCE: Duration = Duration::from_secs(45);
 /// Time between two looks at the box.
@@ -92,12 +95,13 @@ fn verdict(checks: &[Check]) -> &'static str {
 
 async fn examine(target: &TargetBox, with_calls: bool) -> anyhow::Result<Vec<Check>> {
     let client = http_client().timeout(ANSWER_PATIENCE).build().context("cannot set up the HTTP client")?;
-    let doctor = Doctor { target, client, key: AuthKey::new(target.key.expose())? };
+    let doctor = Doctor { target, client, key: AuthKey::new(target.key.expose())?, call: new_call_id() };
     let mut checks = vec![doctor.health().await, doctor.ready().await, doctor.version().await];
     checks.extend(doctor.greetings().await);
     checks.push(doctor.unsigned_is_refused().await);
     checks.push(doctor.answer().await);
     checks.push(doctor.stream_status().await);
+    checks.push(doctor.addresses().await);
     if with_calls {
         checks.extend(calls(target).await?);
         checks.push(doctor.watchdog().await);
@@ -109,6 +113,8 @@ struct Doctor<'a> {
     target: &'a TargetBox,
     client: Client,
     key: AuthKey,
+    /// The call that is answered. A new one each time: the box sends one it knows to voicemail.
+    call: CallId,
 }
 
 impl Doctor<'_> {
@@ -164,7 +170,7 @@ impl Doctor<'_> {
 
     async fn answer(&self) -> Check {
         let remedy = "is the key the carrier's auth token, and http.public_url what the carrier calls?";
-        let (passed, found) = match self.post("/webhook/incoming_call", &self.incoming()).await {
+        let (passed, found) = match self.post("/webhook/incoming_call", &self.form(&self.call, "ringing")).await {
             Ok((StatusCode::OK, text)) => match markup::read(&text) {
                 Ok(document) => {
                     let connects = document.verbs.iter().any(|verb| matches!(verb, Verb::Connect(_)));
@@ -181,7 +187,7 @@ impl Doctor<'_> {
     }
 
     async fn stream_status(&self) -> Check {
-        let form = Params::new().with("CallSid", "CAdoctor").with("StreamEvent", "stream-stopped");
+        let form = Params::new().with("CallSid", self.call.as_str()).with("StreamEvent", "stream-stopped");
         let (passed, found) = match self.post("/webhook/stream_status", &form).await {
             Ok((status, _)) => (status == StatusCode::NO_CONTENT, format!("answered {status}")),
             Err(error) => (false, short(&error)),
@@ -189,16 +195,33 @@ impl Doctor<'_> {
         Check { name: "stream status is 204", passed, found, remedy: "something before the box changes the answer" }
     }
 
+    /// Says what to enter at the carrier's number, and ends the call that was answered at the other of these addresses.
+    async fn addresses(&self) -> Check {
+        let [voice, status] = ["/webhook/incoming_call", CALL_STATUS].map(|path| self.target.url.webhook(path));
+        let (passed, answered) = match self.over(&self.call).await {
+            Ok((code, _)) => (code == StatusCode::OK, format!("answered {code}")),
+            Err(error) => (false, short(&error)),
+        };
+        let found = format!(
+            "a call comes in: {voice}, primary handler fails: {voice}, call status changes: {status} ({answered})"
+        );
+        let remedy = "something before the box answers for the last; without it calls stay in progress for a day";
+        Check { name: "to enter at the number", passed, found, remedy }
+    }
+
     /// Answers a call whose stream never comes, and waits until the box notices.
     async fn watchdog(&self) -> Check {
         let before = self.redirects().await;
-        let answered = self.post("/webhook/incoming_call", &self.incoming()).await.is_ok();
+        let call = new_call_id();
+        let answered = self.post("/webhook/incoming_call", &self.form(&call, "ringing")).await.is_ok();
         let began = Instant::now();
         let mut passed = false;
         while answered && !passed && began.elapsed() < WATCHDOG_PATIENCE {
             tokio::time::sleep(LOOK_EVERY).await;
             passed = self.redirects().await > before;
         }
+        // Whether it is believed was asked before.
+        drop(self.over(&call).await);
         let found = if passed {
             format!("noticed after {} s", began.elapsed().as_secs())
         } else {
@@ -217,16 +240,22 @@ impl Doctor<'_> {
         value.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
     }
 
-    fn incoming(&self) -> Params {
+    /// Tells that a call of ours is over.
+    async fn over(&self, call: &CallId) -> Result<(StatusCode, String), reqwest::Error> {
+        self.post(CALL_STATUS, &self.form(call, "completed")).await
+    }
+
+    fn form(&self, call: &CallId, status: &str) -> Params {
         let account =
             self.target.account_sid.clone().unwrap_or_else(|| "AC00000000000000000000000000000000".to_owned());
         Params::new()
-            .with("CallSid", "CAdoctor")
+            .with("CallSid", call.as_str())
             .with("AccountSid", account)
-            .with("From", "+972500000001")
+            // Nobody who calls too often, however often the box is examined.
+            .with("From", "anonymous")
             .with("To", "+972700000000")
             .with("Direction", "inbound")
-            .with("CallStatus", "ringing")
+            .with("CallStatus", status)
     }
 
     async fn post(&self, path: &str, form: &Params) -> Result<(StatusCode, String), reqwest::Error> {

@@ -105,7 +105,7 @@ pub struct MessageTemplate {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Meta {
-    /// The number's name at Meta (digits).
+    /// The number's name at Meta (digits). What comes in for other numbers of the app is ignored.
     pub phone_number_id: Option<String>,
     /// Where the interface is. Default `https://graph.facebook.com`.
     pub graph_url: String,

@@ -11,6 +11,7 @@ use store::{
 use tokio::time::{Instant, sleep_until};
 
 use super::SLICE;
+use crate::api::once::ANSWERS_FOR;
 use crate::app::Parts;
 use crate::archive::Archive;
 
@@ -24,8 +25,6 @@ const TRIM_EVERY: Duration = Duration::from_mins(10);
 const MAX_LEADS: usize = 20_000;
 /// Leads let go of at one look.
 const MAX_TRIMMED: usize = 500;
-/// How long the API's answers are kept for repetitions.
-const ANSWERS_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Answers kept at most.
 const MAX_ANSWERS: usize = 5_000;
 
@@ -127,9 +126,10 @@ fn trim_answers(store: &Store, now_wall_ms: u64) -> Result<(), StoreError> {
     let mut times: Vec<(u64, String)> = rows.into_iter().map(|(key, row)| (row.at_wall_ms, key)).collect();
     times.sort();
     let excess = times.len().saturating_sub(MAX_ANSWERS);
+    let kept_ms = u64::try_from(ANSWERS_FOR.as_millis()).unwrap_or(u64::MAX);
     let mut batch = Batch::new();
     for (index, (at_wall_ms, key)) in times.iter().enumerate() {
-        if index < excess || at_wall_ms.saturating_add(ANSWERS_MS) < now_wall_ms {
+        if index < excess || at_wall_ms.saturating_add(kept_ms) < now_wall_ms {
             batch.delete::<ApiAnswers>(key).map_err(CommitError::from)?;
         }
     }
@@ -142,7 +142,7 @@ mod tests {
     use store::{ApiAnswerRow, ApiAnswers, Batch, Leads, LeadsByPhone, Query, Store, StoreConfig};
     use units::Pii;
 
-    use super::{ANSWERS_MS, trim_answers, trim_leads};
+    use super::{ANSWERS_FOR, trim_answers, trim_leads};
 
     #[test]
     fn the_oldest_leads_beyond_the_limit_go_with_their_numbers() {
@@ -174,7 +174,8 @@ mod tests {
             batch.put::<ApiAnswers>(&at_wall_ms.to_string(), &row).unwrap();
         }
         store.commit(batch).unwrap();
-        trim_answers(&store, ANSWERS_MS + 15).unwrap();
+        let day = u64::try_from(ANSWERS_FOR.as_millis()).unwrap();
+        trim_answers(&store, day + 15).unwrap();
         assert_eq!(store.query(&Query::<ApiAnswers>::all()).unwrap().len(), 1);
     }
 }

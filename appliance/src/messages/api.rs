@@ -23,6 +23,7 @@ use self::view::{ConversationView, MessageView};
 use super::MessagesError;
 use super::desk::{Desk, address, outbound};
 use super::notice::office_address;
+use super::trim::REQUESTS_FOR;
 use crate::api::reply::{Answer, Page};
 use crate::api::request::{Json, Paging, Path, Query};
 use crate::api::{Operation, Problem, Scope};
@@ -40,7 +41,7 @@ pub fn operations() -> Vec<Operation> {
         Operation::post("/whatsapp/messages", "send_message", "Sends a text message.", write, send)
             .takes::<Sending>()
             .answers::<MessageView>(202, "It is queued; its state says what becomes of it.")
-            .once(),
+            .needs_key(REQUESTS_FOR),
         Operation::get("/whatsapp/messages/{id}", "message", "Returns a message and its state.", read, message)
             .answers::<MessageView>(200, "The message as it is now."),
         Operation::get(

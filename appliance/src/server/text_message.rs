@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::webhook::{Verified, announced_length, to_the_end};
 use crate::app::Parts;
 use crate::messages::{MessagesError, receive};
+use crate::metrics::ReasonLabel;
 
 /// The answer to Twilio: nothing is said here, because the work comes later.
 const NOTHING: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>";
@@ -142,7 +143,7 @@ async fn from_meta(parts: Arc<Parts>, request: Request, brings: Brings) -> Respo
 /// Takes what Meta signed. Whatever is wrong with it is counted and answered 200: it would be sent again as it is, and
 /// in the end no more at all.
 async fn take_batch(parts: &Arc<Parts>, body: &meta::VerifiedBody, brings: Brings) -> Response {
-    let batch = match meta::read(body) {
+    let batch = match meta::read(body, parts.config.messages.meta.phone_number_id.as_deref()) {
         Ok(batch) => batch,
         Err(error) => {
             parts.metrics.webhook(brings.route(), "bad_form");
@@ -153,6 +154,11 @@ async fn take_batch(parts: &Arc<Parts>, body: &meta::VerifiedBody, brings: Bring
     for broken in &batch.broken {
         parts.metrics.webhook(brings.route(), "bad_form");
         tracing::warn!(error = broken as &dyn std::error::Error, "message or status not understood");
+    }
+    if batch.of_others > 0 {
+        let count = u64::try_from(batch.of_others).unwrap_or(u64::MAX);
+        parts.metrics.text_messages.get_or_create(&ReasonLabel { reason: "other_number" }).inc_by(count);
+        tracing::info!(count, "messages and statuses of another number than messages.meta.phone_number_id ignored");
     }
     match receive(parts, batch.inbound, batch.statuses).await {
         Ok(()) => {

@@ -117,14 +117,15 @@ impl Graph {
         self.told().strangers
     }
 
-    /// Returns a webhook with this `value` of its only change: the body, and the header that signs it.
+    /// Returns a webhook with this `value` of its only change: the body, and the header that signs it. It is of the office's
+    /// number, unless its `metadata` says otherwise.
     pub fn webhook(value: &Value) -> (Vec<u8>, String) {
         let mut value = value.clone();
         if let Some(value) = value.as_object_mut() {
             value.insert("messaging_product".to_owned(), "whatsapp".into());
             let metadata =
                 json!({ "display_phone_number": Self::DISPLAY_NUMBER, "phone_number_id": Self::PHONE_NUMBER_ID });
-            value.insert("metadata".to_owned(), metadata);
+            value.entry("metadata").or_insert(metadata);
         }
         let change = json!({ "field": "messages", "value": value });
         let body = json!({

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use units::CallId;
+use units::{CallId, Pii};
 
 use crate::api::{Api, ApiSettings, CutListener, ORDERS_WAITING, Scissors};
 use crate::audio::AudioError;
@@ -44,6 +44,9 @@ pub struct CarrierConfig {
     pub status_path: Option<String>,
     /// Which progress is told. Default all.
     pub status_events: Vec<Progress>,
+    /// Telephone numbers of the account, which a call that is passed on may show beside its own. Default the one that
+    /// scripts ring by default.
+    pub numbers: Vec<Pii<String>>,
     /// Absolute URL that is asked when the box does not answer or is not understood.
     pub fallback_url: Option<String>,
     /// How fast calls run.
@@ -66,6 +69,7 @@ impl CarrierConfig {
             message_path: "/webhook/whatsapp/incoming".to_owned(),
             status_path: Some("/webhook/call_status".to_owned()),
             status_events: vec![Progress::Initiated, Progress::Ringing, Progress::Answered, Progress::Completed],
+            numbers: vec![CallScript::default().to],
             fallback_url: None,
             pace: Pace::RealTime,
             audio_folder: None,

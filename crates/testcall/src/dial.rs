@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use telephony::Params;
 use telephony::markup::{Dial, Gather, HttpMethod, Number, Verb};
+use telephony::wire::Address;
 use units::Pii;
 
 use crate::ask::{Leg, method_of, resolve};
@@ -61,7 +62,12 @@ impl LiveCall<'_> {
             keys: VecDeque::new(),
             answered: false,
         };
-        let outcome = self.ring_number(dial, number, document, &mut leg).await;
+        let outcome = if self.may_show(leg.from.reveal()) {
+            self.ring_number(dial, number, document, &mut leg).await
+        } else {
+            self.warn(13_214, "<Dial> shows no number that it may");
+            Ok(DialStatus::Failed)
+        };
         if let Ok(status) = outcome {
             leg.report.status = status;
         } else if leg.answered {
@@ -78,6 +84,14 @@ impl LiveCall<'_> {
         outcome?;
         let Some(action) = &dial.action else { return Ok(Next::Verb) };
         Ok(Next::Fetch { url: resolve(document, action), method: method_of(dial.method), extra })
+    }
+
+    /// Returns whether a person who is dialled may be shown this: a telephone number, of either side of the call or of the
+    /// account.
+    fn may_show(&self, caller_id: &str) -> bool {
+        let known = [&self.terms.from, &self.terms.to].into_iter().chain(&self.exchange.config.numbers);
+        matches!(Address::of(caller_id), Address::Phone(_))
+            && known.into_iter().any(|known| known.reveal() == caller_id)
     }
 
     async fn ring_number(

@@ -43,6 +43,36 @@ async fn every_described_operation_is_a_route_that_needs_a_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_a_key_of_idempotency_is_needed_or_taken_is_described() {
+    let running = TestBox::start(BoxOptions::default()).await.unwrap();
+    let description = running.get("/api/openapi.json").await.unwrap().json();
+    let mut described = Vec::new();
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for operation in operations.as_object().unwrap().values() {
+            let mut parameters = operation["parameters"].as_array().unwrap().iter();
+            let Some(key) = parameters.find(|parameter| parameter["name"] == "Idempotency-Key") else { continue };
+            let hours = key["description"].as_str().unwrap().split(' ').skip_while(|word| *word != "For").nth(1);
+            described.push((path.as_str(), key["required"].as_bool().unwrap(), hours.unwrap()));
+        }
+    }
+    described.sort_unstable();
+    let expected =
+        [("/api/call-backs", false, "24"), ("/api/leads", false, "24"), ("/api/whatsapp/messages", true, "168")];
+    assert_eq!(described, expected);
+    let client = ApiClient::new(&running, &[Scope::LeadsWrite, Scope::MessagesWrite]).unwrap();
+    let refused = client.post("/api/whatsapp/messages", &json!({ "to": "+972541234567", "text": "x" })).await.unwrap();
+    assert_eq!(
+        (refused.status, refused.json()["field"].clone()),
+        (400, json!("Idempotency-Key")),
+        "{}",
+        refused.text()
+    );
+    let made = client.post("/api/leads", &json!({ "name": "Dana", "phone": "+972541234567" })).await.unwrap();
+    assert_eq!(made.status, 201, "{}", made.text());
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_opens_what_its_scopes_say_until_it_is_revoked() {
     let running = TestBox::start(BoxOptions::default()).await.unwrap();
     let client = ApiClient::new(&running, &[Scope::SettingsRead]).unwrap();

@@ -13,6 +13,7 @@ mod calls;
 mod carrier;
 mod clouds;
 mod connections;
+mod doctor;
 mod endings;
 mod gateway;
 mod keeping;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use appliance::api::Scope;
 use e2e::{ApiClient, BoxOptions, PhraseBook, TestBox, wait_until};
+use futures_util::future::join_all;
 use http::Method;
 use replay::{Reader, Record, course};
 use routing::{Event, Way};
@@ -132,6 +133,26 @@ async fn a_person_hears_who_calls_takes_the_call_and_talks() {
     assert_eq!((record.outcome, record.turns), (CallOutcome::Transferred, 2));
     assert!(record.duration_ms.is_some());
     assert!(notices(&target).is_empty() && told(&target).is_empty(), "the call was answered");
+    target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_without_a_telephone_number_are_put_through_too() {
+    let own = || Some(Pii::new("+972700000000".to_owned()));
+    let target = TestBox::start(office().configured(move |config| config.call_backs.from = own())).await.unwrap();
+    let calls = [
+        ("whatsapp:+972529999999", "whatsapp:+972770000000"),
+        ("client:dana", "+972700000000"),
+        ("anonymous", "+972700000000"),
+    ];
+    let placed = calls.map(async |(from, to)| {
+        let script = CallScript::of([Step::wait_for_agent(), Step::keys("0"), Step::wait_end()]);
+        let script = CallScript { from: Pii::new(from.to_owned()), to: Pii::new(to.to_owned()), ..script };
+        let person = Person::pressing("1", Duration::from_secs(1));
+        let report = target.call(&script.with_dial(DialAnswer::Person(person))).await.unwrap();
+        assert_eq!(report.count(|what| *what == Happened::Bridged), 1, "{from}: {:?}", report.warnings);
+    });
+    join_all(placed).await;
     target.stop().await.unwrap();
 }
 

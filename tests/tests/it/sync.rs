@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use appliance::retention;
 use e2e::{BoxOptions, PhraseBook, TestBox, wait_until};
 use store::{CallOutcome, Store, StoreConfig};
 use telephony::Params;
@@ -61,6 +63,25 @@ async fn a_call_that_the_carrier_calls_over_while_its_line_is_freed_ends_once() 
     let told = told(&Store::open(&StoreConfig::new(folder.path().join("store"))).unwrap());
     let ends: Vec<&String> = told["calls"].iter().filter(|kind| kind.starts_with("call.ended")).collect();
     assert_eq!(ends, ["call.ended completed"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_whose_end_the_carrier_never_tells_is_ended_while_the_box_runs() {
+    let target = TestBox::start(BoxOptions::default().configured(far_gateway)).await.unwrap();
+    let (lost, talking) = (new_call_id(), new_call_id());
+    target.ring(&lost).await.unwrap();
+    let token = target.ring(&talking).await.unwrap().token().unwrap();
+    let (parts, hour) = (&target.parts, Duration::from_hours(1));
+    parts.switchboard.connect(parts.clock.now(), &talking, &token).unwrap();
+    let outcome = |call| target.record(call).unwrap().unwrap().outcome;
+    retention::end_lost_calls(parts, hour).await;
+    assert_eq!(outcome(&lost), CallOutcome::InProgress, "it may go on");
+    retention::end_lost_calls(parts, Duration::ZERO).await;
+    retention::end_lost_calls(parts, Duration::ZERO).await;
+    assert_eq!((outcome(&lost), outcome(&talking)), (CallOutcome::Interrupted, CallOutcome::InProgress));
+    let folder = target.stop().await.unwrap();
+    let told = told(&Store::open(&StoreConfig::new(folder.path().join("store"))).unwrap());
+    assert_eq!(told["calls"], ["call.started", "call.started", "call.ended interrupted"]);
 }
 
 /// Says a name and a reason.

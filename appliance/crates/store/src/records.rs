@@ -46,7 +46,7 @@ pub enum CallOutcome {
     Refused,
     /// Something of ours failed.
     Failed,
-    /// The box stopped while the call went on.
+    /// The box stopped while the call went on, or nobody ever told how it ended.
     Interrupted,
     /// A word of a newer release.
     #[serde(other)]

@@ -307,14 +307,19 @@ impl Store {
         Ok(true)
     }
 
-    /// Ends the calls that were in progress when the box stopped; to be called once, before the first call.
+    /// Ends the calls in progress of which `is_interrupted` says that nobody else will end them: before the first call of a
+    /// run, all of them.
     ///
     /// Looks at the latest thousand. `tell` may add to the batch in which a call is ended. Returns how many there were.
-    pub fn close_interrupted_calls(&self, mut tell: impl FnMut(&mut Batch, &CallRecord)) -> Result<usize, StoreError> {
+    pub fn close_interrupted_calls(
+        &self,
+        is_interrupted: impl Fn(&CallRecord) -> bool,
+        mut tell: impl FnMut(&mut Batch, &CallRecord),
+    ) -> Result<usize, StoreError> {
         let mut batch = Batch::new();
         let mut count = 0_usize;
         for mut call in self.recent_calls(None, Query::<CallsByTime>::DEFAULT_LIMIT)? {
-            if call.outcome == CallOutcome::InProgress {
+            if call.outcome == CallOutcome::InProgress && is_interrupted(&call) {
                 call.outcome = CallOutcome::Interrupted;
                 batch.put_call(&call).map_err(CommitError::from)?;
                 tell(&mut batch, &call);

@@ -30,6 +30,8 @@ pub struct Batch {
     pub broken: Vec<Broken>,
     /// Changes and statuses of kinds that say nothing about messages, and broken items beyond [`MAX_BROKEN`].
     pub ignored: usize,
+    /// Messages and statuses of other numbers, not read.
+    pub of_others: usize,
 }
 
 /// A message or status that could not be read.
@@ -49,7 +51,10 @@ pub struct Broken {
 
 /// Reads a body. Unknown fields are ignored, unknown kinds of message are kept as
 /// [`Content::Unknown`](crate::Content::Unknown), and one broken message does not lose the others.
-pub fn read(body: &VerifiedBody) -> Result<Batch, PayloadError> {
+///
+/// `number` is our number's name at Meta. An app is told of every number of its accounts; what comes of another one is
+/// counted only, because an answer would go out from ours. What says of no number it is of, is taken for ours.
+pub fn read(body: &VerifiedBody, number: Option<&str>) -> Result<Batch, PayloadError> {
     let bytes = body.bytes();
     if bytes.len() > MAX_PAYLOAD_BYTES {
         return Err(PayloadError::TooLarge { bytes: bytes.len(), max: MAX_PAYLOAD_BYTES });
@@ -62,7 +67,7 @@ pub fn read(body: &VerifiedBody) -> Result<Batch, PayloadError> {
     let mut batch = Batch::default();
     for (entry, value) in list(&body, "entry").iter().enumerate() {
         for (change, value) in list(value, "changes").iter().enumerate() {
-            batch.read_change(entry, change, value);
+            batch.read_change(number, entry, change, value);
         }
     }
     Ok(batch)
@@ -70,9 +75,14 @@ pub fn read(body: &VerifiedBody) -> Result<Batch, PayloadError> {
 
 impl Batch {
     /// Reads one change. Its lists are read whatever its `field` says; a change without either is ignored.
-    fn read_change(&mut self, entry: usize, change: usize, value: &Value) {
+    fn read_change(&mut self, number: Option<&str>, entry: usize, change: usize, value: &Value) {
         let value = value.get("value").unwrap_or(&Value::Null);
         let (messages, statuses) = (list(value, "messages"), list(value, "statuses"));
+        let told = value.get("metadata").and_then(|metadata| text(metadata, "phone_number_id"));
+        if told.zip(number).is_some_and(|(told, ours)| told != ours) {
+            self.of_others = self.of_others.saturating_add(messages.len()).saturating_add(statuses.len());
+            return;
+        }
         if messages.is_empty() && statuses.is_empty() {
             self.note_ignored();
         }

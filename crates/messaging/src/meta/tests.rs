@@ -15,6 +15,9 @@ mod properties;
 /// A body with letters, an escape and a sign outside the basic plane: what breaks when JSON is written again.
 const BODY: &str = "{\"object\":\"whatsapp_business_account\",\"entry\":[],\"note\":\"שלום \\u05d0 😀\"}";
 
+/// Our number's name at Meta, in the golden bodies.
+const NUMBER: &str = "106540352242922";
+
 /// HMAC-SHA256 of [`BODY`] under `app-secret-1` and `app-secret-2`, and of nothing under `app-secret-1`, computed with
 /// Python's `hmac`.
 const VECTORS: [(&str, &str, &str); 3] = [
@@ -194,6 +197,22 @@ fn a_bad_message_is_refused_by_field_and_never_with_the_value() {
 }
 
 #[test]
+fn what_is_of_another_number_is_counted_and_not_read() {
+    let body = include_str!("../../golden/meta/messages.json");
+    let other = read(&verified(body), Some("106540352242923")).unwrap();
+    assert_eq!(other, Batch { of_others: 15, ..Batch::default() });
+    let unknown = read(&verified(body), None).unwrap();
+    assert_eq!((unknown.inbound.len(), unknown.of_others), (15, 0), "who has no name takes everything");
+    let message = json!({"from": "972541234567", "id": "wamid.1", "timestamp": "1790000000", "type": "text",
+        "text": {"body": "x"}});
+    for metadata in [json!(null), json!({}), json!("x"), json!({"phone_number_id": ""}), json!({"phone_number_id": 1})]
+    {
+        let batch = golden(&envelope(&json!({"metadata": metadata, "messages": [message]})));
+        assert_eq!((batch.inbound.len(), batch.of_others), (1, 0), "{metadata}");
+    }
+}
+
+#[test]
 fn a_body_of_rubbish_is_told_of_within_a_bound() {
     let batch = golden(&envelope(&json!({"messages": vec![0; MAX_BROKEN + 5]})));
     assert_eq!((batch.broken.len(), batch.ignored), (MAX_BROKEN, 5));
@@ -212,9 +231,9 @@ fn a_body_that_is_no_payload_is_refused_as_a_whole() {
         ),
     ];
     for (body, error) in cases {
-        assert_eq!(read(&verified(&body)), Err(error));
+        assert_eq!(read(&verified(&body), Some(NUMBER)), Err(error));
     }
-    assert_eq!(read(&verified(BODY)), Ok(Batch::default()));
+    assert_eq!(read(&verified(BODY), Some(NUMBER)), Ok(Batch::default()));
 }
 
 #[test]
@@ -290,7 +309,7 @@ proptest! {
         bytes.truncate(cut.max(1));
         let signer = Signer::new(secret("s"));
         let body = Verifier::new(secret("s")).verify(bytes.clone(), Some(&signer.sign(&bytes))).unwrap();
-        drop(read(&body));
+        drop(read(&body, Some(NUMBER)));
     }
 
     #[test]
@@ -321,7 +340,7 @@ proptest! {
 }
 
 fn golden(body: &str) -> Batch {
-    read(&verified(body)).unwrap()
+    read(&verified(body), Some(NUMBER)).unwrap()
 }
 
 /// A body that went through the only door.

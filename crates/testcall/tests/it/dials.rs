@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use testcall::{CallReport, CallScript, DialAnswer, DialStatus, Happened, Person, Step};
+use units::Pii;
 
 use crate::tiny_box::{OnStream, Seen, Setting};
 
@@ -99,6 +100,31 @@ async fn without_a_usable_whisper_document_nobody_is_connected() {
     let (seen, _) = setting.end().await;
     assert_eq!(told(&seen)[1], "false");
     assert!(report.has_warning(12_100));
+}
+
+#[tokio::test]
+async fn a_dial_that_shows_no_number_of_the_call_or_the_account_fails() {
+    let own = |id: &str| DIAL.replace("+972700000000", id);
+    let inherits = DIAL.replace(" callerId=\"+972700000000\"", "");
+    let number = "+972500000001";
+    for (from, document, is_rung) in [
+        (number, inherits.clone(), true),
+        (number, own(number), true),
+        (number, own("+972500000003"), false),
+        ("whatsapp:+972500000001", inherits.clone(), false),
+        ("whatsapp:+972500000001", own(number), false),
+        ("whatsapp:+972500000001", DIAL.to_owned(), true),
+        ("client:dana", inherits.clone(), false),
+        ("+266696687", inherits, false),
+    ] {
+        let pages = [(INCOMING, document.as_str()), ("/whisper", WHISPER), ("/dialled", "<Hangup/>")];
+        let setting = Setting::new(&pages, OnStream::Listen).await;
+        let script = CallScript { from: Pii::new(from.to_owned()), ..CallScript::default() };
+        let report = setting.carrier.place(&script.with_dial(DialAnswer::Busy)).await.unwrap();
+        let (seen, _) = setting.end().await;
+        assert_eq!(told(&seen)[0], if is_rung { "busy" } else { "failed" }, "{from}: {document}");
+        assert_eq!(report.has_warning(13_214), !is_rung, "{from}: {document}");
+    }
 }
 
 #[tokio::test]

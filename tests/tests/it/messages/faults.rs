@@ -180,6 +180,30 @@ async fn a_batch_with_a_broken_message_loses_only_that_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn messages_to_another_number_of_the_same_app_are_not_answered_from_ours() {
+    let office = MessageOffice::start(Provider::Meta).await;
+    office.says("id-1", "hello").await;
+    let name = office.sent_name(0).await;
+    let now = (office.running.parts.clock.wall_ms() / 1_000).to_string();
+    let webhook = |id: &str, status: &str, number: &str| {
+        json!({
+            "metadata": { "display_phone_number": "972 70-000-0001", "phone_number_id": number },
+            "messages": [{ "id": id, "from": "972501111111", "timestamp": now, "type": "text", "text": { "body": "hello" } }],
+            "statuses": [{ "id": name, "status": status, "timestamp": now }],
+        })
+    };
+    assert_eq!(office.meta(&webhook("id-2", "read", "106540352242923")).await.status, 200);
+    assert_eq!((office.messages().len(), office.state_of(&name)), (2, None));
+    let ignored = r#"kolbox_text_messages_total{reason="other_number"}"#;
+    assert_eq!(office.running.figure(ignored).await.unwrap(), 2.0);
+    assert_eq!(office.meta(&webhook("id-2", "delivered", Graph::PHONE_NUMBER_ID)).await.status, 200);
+    office.nth_sent(1).await;
+    assert_eq!(office.state_of(&name), Some(messaging::State::Delivered));
+    assert_eq!(office.sent().len(), 2);
+    office.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_accounts_webhook_is_refused() {
     let office = MessageOffice::start(Provider::Twilio).await;
     let params = telephony::Params::new()

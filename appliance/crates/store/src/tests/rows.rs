@@ -96,8 +96,9 @@ fn calls_in_progress_when_the_box_stopped_are_marked_as_interrupted() {
     let mut batch = batch_of_call(1);
     batch.put_call(&ended).unwrap();
     store.commit(batch).unwrap();
-    assert_eq!(store.close_interrupted_calls(|_, _| {}).unwrap(), 1);
-    assert_eq!(store.close_interrupted_calls(|_, _| {}).unwrap(), 0);
+    assert_eq!(store.close_interrupted_calls(|call| call.call != call_id(1), |_, _| {}).unwrap(), 0);
+    assert_eq!(store.close_interrupted_calls(|_| true, |_, _| {}).unwrap(), 1);
+    assert_eq!(store.close_interrupted_calls(|_| true, |_, _| {}).unwrap(), 0);
     assert_eq!(store.get::<Calls>(&call_id(1)).unwrap().unwrap().outcome, CallOutcome::Interrupted);
     assert_eq!(store.get::<Calls>(&call_id(2)).unwrap(), Some(ended));
 }

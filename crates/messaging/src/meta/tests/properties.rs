@@ -42,7 +42,7 @@ proptest! {
         messages in vec(message(), 0..4), statuses in vec(status(), 0..4), unknown in unknown(), changes in 1_usize..3,
     ) {
         let body = body(&jsons(&messages), &jsons(&statuses), &unknown, changes);
-        let batch = read(&verified(&body)).unwrap();
+        let batch = read(&verified(&body), Some(NUMBER)).unwrap();
         let times = |count: usize| count * changes;
         prop_assert_eq!((batch.inbound.len(), batch.statuses.len()), (times(messages.len()), times(known(&statuses))));
         prop_assert!(batch.broken.is_empty());
@@ -56,6 +56,28 @@ proptest! {
     }
 
     #[test]
+    fn changes_of_other_numbers_are_counted_and_lose_none_of_ours(
+        changes in vec((vec(message(), 0..3), vec(status(), 0..3), option::of("[0-9]{1,15}")), 0..4), is_named in any::<bool>(),
+    ) {
+        let (mut values, mut ours, mut of_others) = (Vec::new(), Vec::new(), 0);
+        for (messages, statuses, other) in &changes {
+            prop_assume!(other.as_deref() != Some(NUMBER));
+            let number = other.as_deref().or(is_named.then_some(NUMBER));
+            let value = json!({"metadata": {"phone_number_id": number}, "messages": jsons(messages), "statuses": jsons(statuses)});
+            match other {
+                Some(_) => of_others += messages.len() + statuses.len(),
+                None => ours.push(json!({"value": value})),
+            }
+            values.push(json!({"value": value}));
+        }
+        let [all, ours] = [values, ours].map(|changes| {
+            let body = json!({"object": "whatsapp_business_account", "entry": [{"changes": changes}]});
+            read(&verified(&body.to_string()), Some(NUMBER)).unwrap()
+        });
+        prop_assert_eq!(all, Batch { of_others, ..ours });
+    }
+
+    #[test]
     fn a_message_with_one_fault_is_refused_by_its_field_and_loses_no_other(
         good in vec(message(), 0..3), bad in message(), at in any::<Index>(), fault in any::<Index>(),
     ) {
@@ -63,7 +85,7 @@ proptest! {
         let item = at.index(good.len() + 1);
         let mut messages = jsons(&good);
         messages.insert(item, faulty(bad.json, &fault));
-        let batch = read(&verified(&body(&messages, &[], &Map::new(), 1))).unwrap();
+        let batch = read(&verified(&body(&messages, &[], &Map::new(), 1)), Some(NUMBER)).unwrap();
         let meant: Vec<_> = good.into_iter().map(|case| case.meaning).collect();
         prop_assert_eq!(batch.inbound, meant);
         let broken: Vec<_> = batch.broken.iter().map(|broken| (broken.item, field_of(broken.error))).collect();
@@ -80,7 +102,7 @@ proptest! {
         let item = at.index(good.len() + 1);
         let mut statuses = jsons(&good);
         statuses.insert(item, faulty(bad.json, &fault));
-        let batch = read(&verified(&body(&[], &statuses, &Map::new(), 1))).unwrap();
+        let batch = read(&verified(&body(&[], &statuses, &Map::new(), 1)), Some(NUMBER)).unwrap();
         let meant: Vec<_> = good.into_iter().filter_map(|case| case.meaning).collect();
         prop_assert_eq!(batch.statuses, meant);
         let broken: Vec<_> = batch.broken.iter().map(|broken| (broken.item, field_of(broken.error))).collect();
@@ -98,13 +120,13 @@ proptest! {
             *tree.pointer_mut(at).unwrap() = value;
         }
         let body = tree.to_string();
-        let batch = read(&verified(&body));
+        let batch = read(&verified(&body), Some(NUMBER));
         let broken: Vec<_> = batch.iter().flat_map(|batch| &batch.broken).map(|broken| broken.error.to_string()).collect();
         let shown = format!("{batch:?} {broken:?}");
         prop_assert!(!shown.contains(MARK), "{} of {}", shown, body);
         // A body torn off anywhere is no JSON.
         let at = (0..cut.index(body.len())).rev().find(|at| body.is_char_boundary(*at)).unwrap_or(0);
-        let torn = read(&verified(&body[..at]));
+        let torn = read(&verified(&body[..at]), Some(NUMBER));
         prop_assert!(matches!(torn, Err(PayloadError::NotJson { .. } | PayloadError::OtherObject)), "{:?}", torn);
     }
 
