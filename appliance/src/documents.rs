@@ -317,20 +317,9 @@ mod tests {
         let token = tokens.issue(std::time::Duration::ZERO, call.clone(), [7; TOKEN_RANDOM_BYTES]).unwrap();
         let office = Text::default();
         let (transfer, voicemail, recording) = (Transfer::default(), Voicemail::default(), Recording::default());
-<<<<<<< HEAD
-        let documents = Documents {
-            base: &base,
-            office: &office,
-            transfer: &transfer,
-            missing: Vec::new(),
-            voicemail: &voicemail,
-            recording,
-        };
-=======
-        let (missing, number) = (Vec::new(), None);
-        let documents =
-            Documents { base: &base, transfer: &transfer, missing, voicemail: &voicemail, recording, number };
->>>>>>> d
+        let (missing, number, office) = (Vec::new(), None, &office);
+        let (base, transfer, voicemail) = (&base, &transfer, &voicemail);
+        let documents = Documents { base, office, transfer, missing, voicemail, recording, number };
         let document = documents.answer(GreetingMode::Play, &call, &token, Language::Hebrew);
         let [Verb::Play(greeting), Verb::Connect(connect), Verb::Play(fallback), Verb::Record(record), Verb::Hangup] =
             &document.verbs[..]
@@ -366,20 +355,9 @@ mod tests {
         let call: units::CallId = "CA1".parse().unwrap();
         let office = Text::default();
         let (transfer, voicemail, recording) = (Transfer::default(), Voicemail::default(), Recording::default());
-<<<<<<< HEAD
-        let documents = Documents {
-            base: &base,
-            office: &office,
-            transfer: &transfer,
-            missing: Vec::new(),
-            voicemail: &voicemail,
-            recording,
-        };
-=======
-        let (missing, number) = (Vec::new(), None);
-        let documents =
-            Documents { base: &base, transfer: &transfer, missing, voicemail: &voicemail, recording, number };
->>>>>>> d
+        let (missing, number, office) = (Vec::new(), None, &office);
+        let (base, transfer, voicemail) = (&base, &transfer, &voicemail);
+        let documents = Documents { base, office, transfer, missing, voicemail, recording, number };
         for document in [
             documents.voicemail(Language::English),
             documents.thanks(Language::English),
@@ -397,9 +375,9 @@ mod tests {
         let base = "https://office.example.org".parse().unwrap();
         let own = "+97239999999".to_owned().into();
         let (transfer, voicemail, recording) = (Transfer::default(), Voicemail::default(), Recording::default());
-        let (missing, number) = (Vec::new(), Some(&own));
-        let documents =
-            Documents { base: &base, transfer: &transfer, missing, voicemail: &voicemail, recording, number };
+        let (missing, number, office) = (Vec::new(), Some(&own), &Text::default());
+        let (base, transfer, voicemail) = (&base, &transfer, &voicemail);
+        let documents = Documents { base, office, transfer, missing, voicemail, recording, number };
         let without = Documents { number: None, ..documents.clone() };
         let (office, whatsapp) = ("+97231234567", "whatsapp:+97231234567");
         for (from, to, with_own, by_itself) in [
@@ -439,14 +417,10 @@ mod tests {
     fn a_clip_that_could_not_be_rendered_is_spoken_by_the_carrier() {
         let base = "https://office.example.org".parse().unwrap();
         let missing = vec![(Clip::Fallback, Language::Hebrew)];
-        let office = Text::default();
+        let (office, number) = (&Text::default(), None);
         let (transfer, voicemail, recording) = (Transfer::default(), Voicemail::default(), Recording::default());
-        let documents =
-<<<<<<< HEAD
-            Documents { base: &base, office: &office, transfer: &transfer, missing, voicemail: &voicemail, recording };
-=======
-            Documents { base: &base, transfer: &transfer, missing, voicemail: &voicemail, recording, number: None };
->>>>>>> d
+        let (base, transfer, voicemail) = (&base, &transfer, &voicemail);
+        let documents = Documents { base, office, transfer, missing, voicemail, recording, number };
         let hebrew = documents.voicemail(Language::Hebrew);
         assert!(matches!(&hebrew.verbs[0], Verb::Say(say) if say.language.as_deref() == Some("he-IL")), "{hebrew:?}");
         assert!(matches!(documents.voicemail(Language::English).verbs[0], Verb::Play(_)));
@@ -462,9 +436,9 @@ mod tests {
             (&named, "שלום, חזרנו אליכם ממשרד לוי. ", "Hello, this is Levy's office, returning your call. "),
             (&Text::default(), "שלום, חזרנו אליכם. ", "Hello, we are returning your call. "),
         ] {
-            let missing = missing.clone();
-            let documents =
-                Documents { base: &base, office, transfer: &transfer, missing, voicemail: &voicemail, recording };
+            let (missing, number) = (missing.clone(), None);
+            let (base, transfer, voicemail) = (&base, &transfer, &voicemail);
+            let documents = Documents { base, office, transfer, missing, voicemail, recording, number };
             for (language, start) in [(Language::Hebrew, hebrew), (Language::English, english)] {
                 let word = documents.leave_word(language);
                 assert!(matches!(&word.verbs[0], Verb::Say(say) if say.text.starts_with(start)), "{word:?}");
