@@ -21,7 +21,7 @@ const NAME: &str = "dana levy";
 const REASON: &str = "about a flat for rent";
 const PERSON: &str = "i want to speak to a person";
 const COLLEAGUE: &str = "+972541234567";
-const OWNER: &str = "+972521111111";
+pub(super) const OWNER: &str = "+972521111111";
 
 fn office() -> BoxOptions {
     BoxOptions::understanding(&PhraseBook::new(&[NAME, REASON, PERSON]))
@@ -37,14 +37,14 @@ fn telling() -> BoxOptions {
 }
 
 /// What the owner was sent.
-fn told(target: &TestBox) -> Vec<String> {
+pub(super) fn told(target: &TestBox) -> Vec<String> {
     let messages = target.carrier.messages();
     let to_owner = messages.iter().filter(|message| message.form.reveal().first("To") == Some(OWNER));
     to_owner.map(|message| message.form.reveal().first("Body").unwrap_or_default().to_owned()).collect()
 }
 
 /// Waits until the owner was sent something, and nothing more is to be sent.
-async fn told_all(target: &TestBox) -> Vec<String> {
+pub(super) async fn told_all(target: &TestBox) -> Vec<String> {
     wait_until("a message to the owner", async || {
         let told = told(target);
         (!told.is_empty() && notices(target).is_empty()).then_some(told)
@@ -59,7 +59,7 @@ fn caller_of(target: &TestBox, call: &CallId) -> String {
 }
 
 /// What the owner is to be told yet.
-fn notices(target: &TestBox) -> Vec<NoticeRow> {
+pub(super) fn notices(target: &TestBox) -> Vec<NoticeRow> {
     let rows = target.store().unwrap().query(&Query::<Outgoing>::notices()).unwrap();
     rows.into_iter().filter_map(|(_, row)| row.notice).collect()
 }
