@@ -422,7 +422,7 @@ fn open_archive(config: &Config, clock: Clock, health: &Arc<Health>) -> (Archive
             health.set(Part::Recordings, PartState::Ok);
             let events = Events::new(store.report().run, clock, config.sync.is_on());
             tell_of_before(&store, &events);
-            voicemail::keep_recovered(&store, &recordings, &events);
+            voicemail::keep_recovered(&store, &recordings, &events, config, now_wall_ms);
             (Archive::new(store, recordings, opened_as, Arc::clone(health)), events)
         }
         Err(error) => {

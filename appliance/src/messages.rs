@@ -47,7 +47,9 @@ use crate::config::{Config, Credential};
 use crate::health::{Health, Part, PartState};
 
 pub use self::notice::Notice;
+pub(crate) use self::notice::replace_notice;
 pub(crate) use self::receive::receive;
+pub(crate) use self::trim::REQUESTS_FOR;
 pub use self::trim::{KeptFiles, trim};
 pub use self::work::run;
 

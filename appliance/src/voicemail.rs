@@ -4,6 +4,7 @@
 //! deleted at the carrier where the owner wants that. What is left to do stands in the store, so that a message that was
 //! acknowledged is looked after following a restart too.
 
+mod news;
 mod recovered;
 mod rows;
 mod told;
@@ -17,6 +18,7 @@ use store::{Order, Query, VoicemailKey, Voicemails};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+pub(crate) use self::news::put_news;
 pub use self::recovered::keep_recovered;
 pub use self::rows::Alone;
 use self::rows::Changing;

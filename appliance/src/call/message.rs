@@ -21,7 +21,7 @@ use super::{FRAME_PATIENCE, Judged, KEEP_PATIENCE, Line, Text, send};
 use crate::documents::Clip as Recorded;
 use crate::reception::address_text;
 use crate::sound;
-use crate::voicemail::Fetch;
+use crate::voicemail::{Fetch, put_news};
 
 /// Samples handed to the carrier at once: 200 ms, as everything else that is said.
 const PIECE: usize = 1_600;
@@ -251,6 +251,8 @@ impl Line {
         };
         let is_kept = matches!(timeout(KEEP_PATIENCE, saving).await, Ok(Some(())));
         if is_kept {
+            self.parts.messages.wake();
+            self.parts.leads.notify();
             self.parts.metrics.voicemails.inc();
             self.parts.voicemail.request(Fetch { key: desk.key.clone() });
         } else {
@@ -271,6 +273,8 @@ impl Line {
         let mut batch = Batch::new();
         let alone = self.parts.voicemail.alone().await;
         let put = alone.put(&mut batch, &record);
+        let now_wall_ms = self.parts.clock.wall_ms();
+        let put = put.and_then(|()| put_news(&mut batch, &self.parts.config, &record, now_wall_ms));
         self.parts.events.voicemail_saved(&mut batch, &record);
         let kept = match put {
             Ok(()) => alone.commit(&self.parts.archive, batch).await,

@@ -64,7 +64,7 @@ pub enum NoticeKind {
     /// A caller hung up without having said anything, to the box or after the tone, or nobody answered a transfer. Values:
     /// who.
     MissedCall,
-    /// A message was left on the telephone. Values: who, and what was said.
+    /// A message was left on the telephone. Values: who, and what was said, or that no words could be made out.
     Voicemail,
     /// Somebody who writes asked for a person. Values: who, and what was written last.
     PersonWanted,

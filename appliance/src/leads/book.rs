@@ -6,8 +6,8 @@ use leads::change::{MAX_WAITING, delivery};
 use leads::{Edit, Entry, Fact, Lead, LeadId, Queue, Send, Waiting};
 use rand::RngExt as _;
 use store::{
-    Batch, CommitError, Deliveries, DeliveryKey, EncodeError, LeadFactKey, LeadFacts, LeadHistory, LeadHistoryKey,
-    Leads as LeadRows, LeadsByPhone, Query, Store, StoreError,
+    Batch, CommitError, Deliveries, DeliveryKey, EncodeError, LeadHistory, LeadHistoryKey, Leads as LeadRows,
+    LeadsByPhone, Query, Store, StoreError,
 };
 
 use crate::clock::Clock;
@@ -33,7 +33,8 @@ pub(super) struct Book<'a> {
 }
 
 impl Book<'_> {
-    /// Makes a fact part of a lead. One that is part of it already changes nothing.
+    /// Makes a fact part of a lead. One that is part of it already changes nothing, one that tells more takes the place of
+    /// the one of its name.
     pub(super) fn fold(
         &self,
         fact: &Fact,
@@ -48,16 +49,18 @@ impl Book<'_> {
         let entry = Entry::Told(fact.clone());
         let before = if is_new { None } else { self.store.get::<LeadHistory>(&key)? };
         let mut batch = Batch::new();
-        put(batch.delete::<LeadFacts>(&LeadFactKey::of(&fact)))?;
-        if before.as_ref() == Some(&entry) {
+        // What tells nothing may have come back, or been waiting, behind what told more.
+        if before.as_ref().is_some_and(|before| *before == entry || fact.tells_nothing()) {
             let written = Written { lead, is_new };
             put(also(&mut batch, &written))?;
             self.store.commit(batch)?;
             return Ok(written);
         }
-        lead.fold(&fact, now_wall_ms);
         if before.is_none() {
+            lead.fold(&fact, now_wall_ms);
             self.count_entry(&mut batch, &mut lead)?;
+        } else {
+            lead.take_in(&fact, now_wall_ms);
         }
         if is_new && let Some(phone) = &lead.phone {
             put(batch.put::<LeadsByPhone>(phone.reveal(), &lead.id))?;

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use leads::{Fact, Source, SourceKind};
 use receptionist::{FieldKind, Form, FormRecord, Value};
-use store::{Batch, CallRecord, VoicemailRecord};
+use store::{Batch, CallRecord, EncodeError, LeadFactKey, LeadFacts, VoicemailRecord};
 
 use super::put_fact;
 
 /// A voicemail in which nothing was recognized is somebody's all the same, if it is longer than a receiver put down.
 const SHORTEST_MESSAGE: Duration = Duration::from_secs(3);
+/// Ends the name of a row whose fact tells what is said in a voicemail.
+const WITH_WORDS: &str = "+words";
 
 /// Adds what a call told to its last commit: the form, if anything of it is known.
 pub fn put_call(batch: &mut Batch, form: &Form, record: &FormRecord, call: &CallRecord, now_wall_ms: u64) {
@@ -18,18 +20,29 @@ pub fn put_call(batch: &mut Batch, form: &Form, record: &FormRecord, call: &Call
     }
     // The time is that of the end: a call that comes back from a transfer ends twice and tells twice.
     let source = Source { kind: SourceKind::Call, id: call.call.to_string() };
-    keep(batch, &of_form(Fact::new(source, now_wall_ms, call.from.clone()), form, record));
+    let fact = of_form(Fact::new(source, now_wall_ms, call.from.clone()), form, record);
+    keep(put_fact(batch, &fact));
 }
 
-/// Adds what a voicemail told to the commit of its transcript.
+/// Adds what a voicemail tells to the commit that makes its record: who left it, for nobody may ever know more. And to that
+/// of its transcript: what is said joins what was told before. Of callers who withhold their number it is told only then,
+/// because nothing would show that both are of one person.
 pub fn put_voicemail(batch: &mut Batch, record: &VoicemailRecord) {
     let source = Source { kind: SourceKind::Voicemail, id: record.key.to_string() };
     let mut fact = Fact::new(source, record.key.received_wall_ms, record.caller.clone());
     fact.text = record.transcript.clone().filter(|text| !text.reveal().trim().is_empty());
     fact.language = record.language;
-    if fact.text.is_some() || Duration::from_millis(record.duration_ms) >= SHORTEST_MESSAGE {
-        keep(batch, &fact);
+    let is_somebodys = fact.text.is_some() || Duration::from_millis(record.duration_ms) >= SHORTEST_MESSAGE;
+    if !is_somebodys || record.transcript.is_none() && fact.phone().is_none() {
+        return;
     }
+    let fact = fact.bounded();
+    let mut key = LeadFactKey::of(&fact);
+    if fact.text.is_some() {
+        // A row of its own: that of the same fact without words goes when it is folded, which may be at this moment.
+        key.source.id.push_str(WITH_WORDS);
+    }
+    keep(batch.put::<LeadFacts>(&key, &fact));
 }
 
 /// Adds to a fact what a form holds: its values as text, the name and the number to call back by the kind of their fields.
@@ -58,9 +71,9 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-/// Puts a fact; the thing it comes from is kept in any case.
-fn keep(batch: &mut Batch, fact: &Fact) {
-    if let Err(error) = put_fact(batch, fact) {
+/// Says when a fact was not put; the thing it comes from is kept in any case.
+fn keep(put: Result<(), EncodeError>) {
+    if let Err(error) = put {
         tracing::error!(error = &error as &dyn std::error::Error, "what was told is not made into a lead");
     }
 }
@@ -70,7 +83,7 @@ mod tests {
     use leads::{Fact, Source, SourceKind};
     use receptionist::{Form, FormRecord};
     use serde_json::json;
-    use store::{Batch, VoicemailRecord};
+    use store::{Batch, LeadFacts, Query, Store, StoreConfig, VoicemailRecord};
     use units::Pii;
 
     use super::{of_form, put_voicemail};
@@ -110,5 +123,29 @@ mod tests {
             put_voicemail(&mut batch, &record(transcript, duration_ms));
             assert_eq!(batch.len(), puts, "{transcript:?} {duration_ms}");
         }
+    }
+
+    #[test]
+    fn who_left_a_voicemail_is_told_before_what_was_said_unless_the_number_is_withheld() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&StoreConfig::new(folder.path())).unwrap();
+        for (caller, transcript, waiting) in
+            [("", None, 0), ("+972541234567", None, 1), ("+972541234567", None, 1), ("+972541234567", Some("שלום"), 2)]
+        {
+            let record: VoicemailRecord = serde_json::from_value(json!({
+                "key": "1700000000000-CA1", "caller": caller, "transcript": transcript, "duration_ms": 5_000 }))
+            .unwrap();
+            let mut batch = Batch::new();
+            put_voicemail(&mut batch, &record);
+            store.commit(batch).unwrap();
+            assert_eq!(store.query(&Query::<LeadFacts>::all()).unwrap().len(), waiting, "{transcript:?}");
+        }
+        let facts = store.query(&Query::<LeadFacts>::all()).unwrap();
+        let [(without, first), (with, second)] = facts.as_slice() else { panic!("{} facts", facts.len()) };
+        assert!((&first.source, first.at_wall_ms) == (&second.source, second.at_wall_ms), "one fact by its name");
+        assert!(
+            without != with && first.text.is_none() && second.text.is_some(),
+            "folding one keeps the other waiting"
+        );
     }
 }

@@ -10,7 +10,7 @@ use store::{
 };
 use tokio::time::{Instant, sleep_until};
 
-use super::SLICE;
+use super::{SLICE, Written};
 use crate::api::once::ANSWERS_FOR;
 use crate::app::Parts;
 use crate::archive::Archive;
@@ -57,8 +57,10 @@ async fn fold_all(parts: &Parts) -> Result<(), StoreError> {
         let asked = query.clone();
         let facts = parts.archive.blocking(move |archive| archive.store().map(|store| store.query(&asked))).await;
         let Some(facts) = facts.flatten().transpose()? else { return Ok(()) };
-        for (_, fact) in &facts {
-            match parts.leads.fold(&parts.archive, fact.clone(), |_, _| Ok(())).await {
+        for (key, fact) in &facts {
+            let key = key.clone();
+            let folded = move |batch: &mut Batch, _: &Written| batch.delete::<LeadFacts>(&key);
+            match parts.leads.fold(&parts.archive, fact.clone(), folded).await {
                 Ok(_) => {}
                 // A bug of ours: the next facts are none the worse for it.
                 Err(StoreError::Commit(error @ CommitError::Encode(_))) => {

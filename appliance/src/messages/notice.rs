@@ -42,30 +42,33 @@ impl Messages {
         notice: Notice,
         now_ms: u64,
     ) -> Result<(), EncodeError> {
-        if !wants(config, notice.kind) {
-            return Ok(());
-        }
-        let key = key_of(notice.kind, &notice.name);
-        let not_before_ms = now_ms.saturating_add(u64::try_from(notice.wait.as_millis()).unwrap_or(u64::MAX));
-        let notice = NoticeRow { kind: notice.kind.as_str().to_owned(), values: notice.values, not_before_ms };
-        batch.put::<Outgoing>(&key, &OutgoingRow { put_ms: now_ms, notice: Some(notice), ..OutgoingRow::default() })
+        put(batch, config, notice, now_ms)
     }
+}
 
-    /// Adds to a commit that one notice takes the place of another that still waits, if the owner wants to be told of the
-    /// new one at all.
-    pub fn replace_notice(
-        &self,
-        batch: &mut Batch,
-        config: &Config,
-        notice: Notice,
-        other: (NoticeKind, &str),
-        now_ms: u64,
-    ) -> Result<(), EncodeError> {
-        if wants(config, notice.kind) {
-            batch.delete::<Outgoing>(&key_of(other.0, other.1))?;
-        }
-        self.put_notice(batch, config, notice, now_ms)
+/// Adds to a commit that one notice takes the place of another that still waits, if the owner wants to be told of the new
+/// one at all.
+pub(crate) fn replace_notice(
+    batch: &mut Batch,
+    config: &Config,
+    notice: Notice,
+    other: (NoticeKind, &str),
+    now_ms: u64,
+) -> Result<(), EncodeError> {
+    if wants(config, notice.kind) {
+        batch.delete::<Outgoing>(&key_of(other.0, other.1))?;
     }
+    put(batch, config, notice, now_ms)
+}
+
+fn put(batch: &mut Batch, config: &Config, notice: Notice, now_ms: u64) -> Result<(), EncodeError> {
+    if !wants(config, notice.kind) {
+        return Ok(());
+    }
+    let key = key_of(notice.kind, &notice.name);
+    let not_before_ms = now_ms.saturating_add(u64::try_from(notice.wait.as_millis()).unwrap_or(u64::MAX));
+    let notice = NoticeRow { kind: notice.kind.as_str().to_owned(), values: notice.values, not_before_ms };
+    batch.put::<Outgoing>(&key, &OutgoingRow { put_ms: now_ms, notice: Some(notice), ..OutgoingRow::default() })
 }
 
 fn wants(config: &Config, kind: NoticeKind) -> bool {
@@ -117,7 +120,7 @@ fn tell(desk: &mut Desk<'_>, notice: &NoticeRow) -> Result<(), MessagesError> {
         let (id, row) = desk.conversation_of(&to, &from)?;
         let is_open = !matches!(to.reveal(), Address::WhatsApp(_))
             || matches!(row.state.window().allowed(now), window::Allowed::FreeText { .. });
-        let values: Vec<Pii<String>> = notice.values.iter().map(one_line).collect();
+        let values = values_of(notice, language);
         let template = if is_open { None } else { config.template(&notice.kind, values.clone()) };
         // Without a template it is refused by name, which the owner sees in the list of messages.
         let content = template.map_or_else(|| text(&notice.kind, &values, language), OutboundContent::Template);
@@ -151,11 +154,18 @@ fn text(kind: &str, values: &[Pii<String>], language: Language) -> OutboundConte
     OutboundContent::Text(Pii::new(parts.collect::<Vec<_>>().join(": ")))
 }
 
-/// Returns a value as a template takes it: on one line, not empty, not endless.
-fn one_line(value: &Pii<String>) -> Pii<String> {
-    let words = value.reveal().split_whitespace().collect::<Vec<_>>().join(" ");
-    let cut: String = words.chars().take(MAX_CHARS).collect();
-    Pii::new(if cut.is_empty() { "–".to_owned() } else { cut })
+/// Returns the values as a template takes them: on one line, not empty, not endless.
+fn values_of(notice: &NoticeRow, language: Language) -> Vec<Pii<String>> {
+    let nothing = |place: usize| match (notice.kind.as_str(), place) {
+        ("voicemail", 1) => words::pick(language, "לא ניתן היה להבין את הנאמר", "no words could be made out"),
+        _ => "–",
+    };
+    let one_line = |(place, value): (usize, &Pii<String>)| {
+        let words = value.reveal().split_whitespace().collect::<Vec<_>>().join(" ");
+        let cut: String = words.chars().take(MAX_CHARS).collect();
+        Pii::new(if cut.is_empty() { nothing(place).to_owned() } else { cut })
+    };
+    notice.values.iter().enumerate().map(one_line).collect()
 }
 
 #[cfg(test)]
@@ -163,8 +173,25 @@ mod tests {
     use std::time::Duration;
 
     use store::{NoticeRow, OutgoingRow};
+    use units::{Language, Pii};
 
-    use super::left;
+    use super::{left, values_of};
+
+    #[test]
+    fn a_message_that_nobody_understood_says_so_in_the_language_of_the_office() {
+        let values = [" +972541234567", ""].map(|value| Pii::new(value.to_owned())).to_vec();
+        let notice = NoticeRow { kind: "voicemail".to_owned(), values, not_before_ms: 0 };
+        for (language, words) in
+            [(Language::English, "no words could be made out"), (Language::Hebrew, "לא ניתן היה להבין את הנאמר")]
+        {
+            let shown: Vec<String> =
+                values_of(&notice, language).into_iter().map(|value| value.reveal().clone()).collect();
+            assert_eq!(shown, ["+972541234567", words]);
+        }
+        let withheld = NoticeRow { values: vec![Pii::default(), Pii::new("a\nb".to_owned())], ..notice };
+        let shown = values_of(&withheld, Language::Hebrew);
+        assert_eq!((shown[0].reveal().as_str(), shown[1].reveal().as_str()), ("–", "a b"));
+    }
 
     #[test]
     fn a_notice_waits_its_time_unless_the_clock_is_set_back() {

@@ -20,8 +20,8 @@ const MESSAGES_FOR: Duration = Duration::from_hours(400 * 24);
 const MAX_MESSAGES: usize = 5_000;
 /// Conversations kept; of those that opted out the row is kept beyond, so that the wish is.
 const MAX_CONVERSATIONS: usize = 10_000;
-/// How long a request is known by its name.
-pub(super) const REQUESTS_FOR: Duration = Duration::from_hours(7 * 24);
+/// How long a request is known by its name, and that the owner was told of something.
+pub(crate) const REQUESTS_FOR: Duration = Duration::from_hours(7 * 24);
 /// How long a status waits for its message, in which the name of the message may still come in.
 const STATUSES_FOR: Duration = Duration::from_hours(7 * 24);
 /// Rows looked at in one commit.

@@ -9,6 +9,8 @@ use store::{
     VoicemailKey, VoicemailPath, VoicemailRecord, Voicemails,
 };
 
+use super::put_news;
+use crate::config::Config;
 use crate::events::Events;
 
 /// A recording shorter than this says nothing.
@@ -17,7 +19,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// Makes the records of messages that have none, notes recordings of calls in theirs, and returns how many it were; to be called once, before the first call.
 ///
 /// What cannot be looked at now is looked at at the next start.
-pub fn keep_recovered(store: &Store, recordings: &Recordings, events: &Events) -> usize {
+pub fn keep_recovered(store: &Store, recordings: &Recordings, events: &Events, config: &Config, now_ms: u64) -> usize {
     let names = match recordings.list() {
         Ok(names) => names,
         Err(error) => {
@@ -27,7 +29,7 @@ pub fn keep_recovered(store: &Store, recordings: &Recordings, events: &Events) -
     };
     let mut kept = 0_usize;
     for (name, _) in names {
-        match keep_one(store, recordings, events, &name) {
+        match keep_one(store, recordings, events, (config, now_ms), &name) {
             Ok(true) => kept = kept.saturating_add(1),
             Ok(false) => {}
             Err(error) => {
@@ -45,6 +47,7 @@ fn keep_one(
     store: &Store,
     recordings: &Recordings,
     events: &Events,
+    (config, now_ms): (&Config, u64),
     name: &RecordingName,
 ) -> Result<bool, Box<dyn std::error::Error>> {
     let received_wall_ms = match (name.kind, name.received_wall_ms) {
@@ -67,6 +70,7 @@ fn keep_one(
     let mut batch = Batch::new();
     batch.put::<Voicemails>(&record.key, &record)?;
     events.voicemail_saved(&mut batch, &record);
+    put_news(&mut batch, config, &record, now_ms)?;
     store.commit(batch)?;
     Ok(true)
 }
@@ -97,12 +101,14 @@ fn record_of(key: VoicemailKey, finished: FinishedRecording, call: Option<CallRe
 #[cfg(test)]
 mod tests {
     use store::{
-        Batch, CallRecord, Calls, RecordingFormat, RecordingName, Recordings, Store, StoreConfig, VoicemailKey,
+        Batch, CallRecord, Calls, Outgoing, Query, RecordingFormat, RecordingName, Recordings, Store, StoreConfig,
+        VoicemailKey,
     };
     use units::Pii;
 
     use super::keep_recovered;
     use crate::clock::Clock;
+    use crate::config::Config;
     use crate::events::Events;
 
     #[test]
@@ -128,10 +134,13 @@ mod tests {
         let (recordings, recovered) = Recordings::open(folder.path(), 0).unwrap();
         assert_eq!(recovered.finished.len(), 4);
         let events = Events::new(1, Clock::start(), true);
-        assert_eq!(keep_recovered(&store, &recordings, &events), 3);
+        let config = "[http]\npublic_url = 'http://127.0.0.1:1'\n[carrier]\n[messages]\nowner = ['+972521111111']\n";
+        let config = Config::parse("x".as_ref(), config).unwrap();
+        assert_eq!(keep_recovered(&store, &recordings, &events, &config, 5), 3);
+        assert_eq!(store.query(&Query::<Outgoing>::notices()).unwrap().len(), 2, "the owner is told of each");
         let recorded = store.get::<Calls>(&"CA1".parse().unwrap()).unwrap().unwrap().recording;
         assert_eq!(recorded.unwrap().to_string(), "call-CA1");
-        assert_eq!(keep_recovered(&store, &recordings, &events), 0, "each is found once");
+        assert_eq!(keep_recovered(&store, &recordings, &events, &config, 5), 0, "each is found once");
         let kept = store.recent_voicemails(None, 10).unwrap();
         let known: Vec<_> = kept.iter().map(|row| (row.key.call.as_str(), row.caller.reveal().as_str())).collect();
         assert_eq!(known, [("CA2", ""), ("CA1", "0541")]);

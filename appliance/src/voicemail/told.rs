@@ -14,7 +14,7 @@ use telephony::wire::{RecordEnd, RecordingRef, RecordingResult, RecordingState, 
 use telephony::{AccountId, VerifiedWebhook};
 use units::{CallId, Pii};
 
-use super::Fetch;
+use super::{Fetch, put_news};
 use crate::app::Parts;
 use crate::documents;
 use crate::reception::{ReceptionError, address_text, ending, language_of};
@@ -99,7 +99,12 @@ async fn keep(parts: &Parts, told: Told) -> Result<(), ReceptionError> {
     }
     let alone = parts.voicemail.alone().await;
     alone.put(&mut batch, &record)?;
-    match alone.commit_holding(&parts.archive, batch, end).await {
+    put_news(&mut batch, &parts.config, &record, received_wall_ms)?;
+    let committed = alone.commit_holding(&parts.archive, batch, end).await;
+    // Also when it was known: whoever told first may have been cut off behind the commit.
+    parts.messages.wake();
+    parts.leads.notify();
+    match committed {
         Ok(()) => {
             parts.metrics.voicemails.inc();
             tracing::info!(call_id = %told.call, path = ?told.path, "message taken");
@@ -133,7 +138,8 @@ fn record_of(parts: &Parts, key: VoicemailKey, told: &Told, call: Option<&CallRe
     }
 }
 
-/// Stops asking for a recording that the carrier does not have. What is here already stays.
+/// Stops asking for a recording that the carrier does not have. What is here already stays, and the owner is told: by the
+/// carrier's own word there was a message.
 async fn close(parts: &Parts, call: &CallId, recording: &RecordingRef) -> Result<(), ReceptionError> {
     let Some(key) = key_of(parts, call, recording).await else { return Ok(()) };
     let alone = parts.voicemail.alone().await;

@@ -6,16 +6,14 @@ use std::time::Duration;
 use language::summary::{MESSAGE_SUMMARY, summary};
 use media::wav::Wav;
 use store::{
-    Batch, CarrierCopy, FinishedRecording, RecordingError, RecordingName, VoicemailKey, VoicemailPath, VoicemailRecord,
-    Voicemails,
+    Batch, CarrierCopy, EncodeError, FinishedRecording, RecordingError, RecordingName, VoicemailKey, VoicemailPath,
+    VoicemailRecord, Voicemails,
 };
 use units::Pii;
 
+use super::put_news;
 use crate::app::Parts;
-use crate::config::NoticeKind;
-use crate::events::Events;
 use crate::leads;
-use crate::messages::Notice;
 use crate::transcribing::{TranscribeError, Transcript, samples_of_wav, transcribe};
 
 /// How long a recording that the carrier does not know is asked for; it is there within minutes or never.
@@ -35,7 +33,7 @@ pub(super) enum Left {
 }
 
 /// Tells of a message.
-type Tell = fn(&Events, &mut Batch, &VoicemailRecord);
+type Tell = fn(&Parts, &mut Batch, &VoicemailRecord) -> Result<(), EncodeError>;
 
 /// Returns whether there is anything to do for a message.
 pub(super) fn has_work_left(row: &VoicemailRecord) -> bool {
@@ -100,7 +98,7 @@ async fn keep(parts: &Parts, record: VoicemailRecord, wav: Arc<Vec<u8>>) -> Resu
             row.carrier_copy = CarrierCopy::ToDelete;
         }
     };
-    change(parts, &record.key, note, Some(Events::voicemail_saved)).await
+    change(parts, &record.key, note, Some(tell_of_recording)).await
 }
 
 /// Makes a file of a message.
@@ -159,7 +157,6 @@ async fn write_down(parts: &Arc<Parts>, record: &VoicemailRecord) -> Left {
     };
     match change(parts, &record.key, note, Some(tell_of_transcript)).await {
         Ok(record) => {
-            parts.leads.notify();
             if record.path != Some(VoicemailPath::Device) {
                 parts.metrics.messages_fetched.inc();
             }
@@ -170,21 +167,18 @@ async fn write_down(parts: &Arc<Parts>, record: &VoicemailRecord) -> Left {
     }
 }
 
-/// Tells the gateway what was said, and the office's leads who said it.
-fn tell_of_transcript(events: &Events, batch: &mut Batch, record: &VoicemailRecord) {
-    events.voicemail_transcribed(batch, record);
+/// Tells the gateway that a message is here, and the office's leads, because its length is known now for certain.
+#[expect(clippy::unnecessary_wraps, reason = "as the type says")]
+fn tell_of_recording(parts: &Parts, batch: &mut Batch, record: &VoicemailRecord) -> Result<(), EncodeError> {
+    parts.events.voicemail_saved(batch, record);
     leads::put_voicemail(batch, record);
+    Ok(())
 }
 
-/// Adds that the owner is told of a message once it is written down; only the first time counts. That the caller had
-/// wanted a person goes without saying then.
-fn tell_owner(parts: &Parts, batch: &mut Batch, record: &VoicemailRecord) -> Result<(), store::EncodeError> {
-    let Some(transcript) = &record.transcript else { return Ok(()) };
-    let values = vec![record.caller.clone(), transcript.clone()];
-    let (kind, name, wait) = (NoticeKind::Voicemail, record.key.to_string(), Duration::ZERO);
-    let notice = Notice { kind, name, values, wait };
-    let missed = (NoticeKind::MissedCall, record.key.call.as_str());
-    parts.messages.replace_notice(batch, &parts.config, notice, missed, parts.clock.wall_ms())
+/// Tells the gateway, the owner and the office's leads what was said.
+fn tell_of_transcript(parts: &Parts, batch: &mut Batch, record: &VoicemailRecord) -> Result<(), EncodeError> {
+    parts.events.voicemail_transcribed(batch, record);
+    put_news(batch, &parts.config, record, parts.clock.wall_ms())
 }
 
 async fn read(parts: &Parts, key: &VoicemailKey) -> Option<VoicemailRecord> {
@@ -204,13 +198,11 @@ async fn change(
     note(&mut record);
     let mut batch = Batch::new();
     alone.put(&mut batch, &record).map_err(|_too_large| Left::Nothing)?;
-    if let Some(tell) = tell {
-        tell(&parts.events, &mut batch, &record);
-    }
-    tell_owner(parts, &mut batch, &record).map_err(|_too_large| Left::Nothing)?;
+    tell.map_or(Ok(()), |tell| tell(parts, &mut batch, &record)).map_err(|_too_large| Left::Nothing)?;
     match alone.commit(&parts.archive, batch).await {
         Ok(()) => {
             parts.messages.wake();
+            parts.leads.notify();
             Ok(record)
         }
         Err(error) => {

@@ -21,7 +21,8 @@ pub const MAX_TEXT_LEN: usize = 4_000;
 /// What one source told about a person, at one time. Stored as JSON; fields are only ever added.
 ///
 /// The time and the source are a fact's name: told twice, it is one fact. A source that tells again of something new
-/// does so at a later time.
+/// does so at a later time. Where the first fact told nothing but that somebody was there, one of the same name that tells
+/// more takes its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
     /// What told it.

@@ -146,13 +146,20 @@ impl Lead {
     /// Takes in what was told: of each thing what was told last counts, in whatever order facts come in. Somebody who is
     /// heard of again is new again.
     pub fn fold(&mut self, fact: &Fact, now_wall_ms: u64) {
+        if fact.at_wall_ms >= self.last_seen_wall_ms || self.version == 0 {
+            self.state = LeadState::New;
+        }
+        let count = self.sources.entry(fact.source.kind).or_default();
+        *count = count.saturating_add(1);
+        self.take_in(fact, now_wall_ms);
+    }
+
+    /// Takes in a fact that tells more in place of one that was folded: nobody is heard of again.
+    pub fn take_in(&mut self, fact: &Fact, now_wall_ms: u64) {
         let fact = fact.clone().bounded();
         let at_wall_ms = fact.at_wall_ms;
         if at_wall_ms >= self.last_seen_wall_ms {
             self.language = fact.language.or(self.language);
-        }
-        if at_wall_ms >= self.last_seen_wall_ms || self.version == 0 {
-            self.state = LeadState::New;
         }
         let told = |value: Pii<String>| Told { value, at_wall_ms };
         for (slot, value) in [(&mut self.name, fact.name), (&mut self.callback, fact.callback)] {
@@ -169,8 +176,6 @@ impl Lead {
         }
         self.first_seen_wall_ms = self.first_seen_wall_ms.min(at_wall_ms);
         self.last_seen_wall_ms = self.last_seen_wall_ms.max(at_wall_ms);
-        let count = self.sources.entry(fact.source.kind).or_default();
-        *count = count.saturating_add(1);
         self.changed(now_wall_ms);
     }
 

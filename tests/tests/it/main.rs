@@ -28,4 +28,5 @@ mod streams;
 mod sync;
 mod voicemail;
 mod voicemail_device;
+mod voicemail_told;
 mod webhooks;

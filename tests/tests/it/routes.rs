@@ -22,7 +22,7 @@ pub(super) const NAME: &str = "dana levy";
 pub(super) const REASON: &str = "about a flat for rent";
 pub(super) const PERSON: &str = "i want to speak to a person";
 const COLLEAGUE: &str = "+972541234567";
-const OWNER: &str = "+972521111111";
+pub(super) const OWNER: &str = "+972521111111";
 
 pub(super) fn office() -> BoxOptions {
     BoxOptions::understanding(&PhraseBook::new(&[NAME, REASON, PERSON]))
@@ -38,7 +38,7 @@ pub(super) fn telling() -> BoxOptions {
 }
 
 /// What the owner was sent.
-fn told(target: &TestBox) -> Vec<String> {
+pub(super) fn told(target: &TestBox) -> Vec<String> {
     let messages = target.carrier.messages();
     let to_owner = messages.iter().filter(|message| message.form.reveal().first("To") == Some(OWNER));
     to_owner.map(|message| message.form.reveal().first("Body").unwrap_or_default().to_owned()).collect()

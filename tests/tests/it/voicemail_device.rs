@@ -2,15 +2,19 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use appliance::config::Config;
 use e2e::{BoxOptions, PhraseBook, TestBox, engines, wait_until};
-use store::{CallOutcome, VoicemailPath, VoicemailRecord};
+use leads::SourceKind;
+use speech::{Recognition, RecognizeError, RecognizeRequest, Recognizer};
+use store::{CallOutcome, Leads, Query, VoicemailPath, VoicemailRecord};
 use testcall::{CallReport, CallScript, Ended, Happened, Step};
-use units::{CallId, Language};
+use units::{CallId, Language, Pii};
 
 use crate::calls::check_log;
+use crate::routes::{OWNER, notices, told, told_all};
 
 const MESSAGE: &str = "please call me back about the flat";
 /// Long enough to be noticed as something that was not understood.
@@ -35,6 +39,56 @@ async fn a_caller_who_is_not_understood_leaves_a_message_that_the_box_records_it
     check_log(&target, &call, "voicemail-device").await;
     assert_eq!(target.record(&call).unwrap().unwrap().outcome, CallOutcome::Voicemail);
     target.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_message_that_the_box_recorded_itself_is_told_before_its_words_are_known() {
+    let (go, wait) = mpsc::channel::<()>();
+    let wait = Arc::new(Mutex::new(wait));
+    let hears = engines(move || Ok(Box::new(HearsLate(PhraseBook::new(&["", MESSAGE]).recognizer(), wait.clone()))));
+    let options = BoxOptions::with_engines(hears).speaking(PhraseBook::new(&[MUMBLE, MESSAGE])).configured(|config| {
+        config.voicemail.silence_seconds = 3;
+        config.messages.owner = vec![Pii::new(OWNER.to_owned())];
+        config.messages.sms_number = Some(Pii::new("+972700000000".to_owned()));
+    });
+    let target = TestBox::start(options).await.unwrap();
+    let report = target.call(&asked(&[Step::say(MESSAGE, Language::English), Step::wait_end()])).await.unwrap();
+    check_recorded_here(&report);
+    assert_eq!(notices(&target).len(), 1);
+    assert!(told(&target).is_empty());
+    let leads = async || {
+        let leads = target.store().ok()?.query(&Query::<Leads>::all()).ok()?;
+        leads.into_iter().map(|(_, lead)| lead).find(|lead| lead.sources.contains_key(&SourceKind::Voicemail))
+    };
+    let first = wait_until("the lead", leads).await.unwrap();
+    assert!(target.messages().unwrap()[0].transcript.is_none());
+    drop(go);
+    assert_eq!(told_all(&target).await, [format!("New voicemail: +972500000001: {MESSAGE}")]);
+    let lead =
+        wait_until("the lead with the words", async || leads().await.filter(|lead| lead.version > first.version));
+    assert_eq!(lead.await.unwrap().sources, first.sources);
+    target.stop().await.unwrap();
+}
+
+/// Understands the message when something is sent or the sender is gone.
+struct HearsLate(Box<dyn Recognizer>, Arc<Mutex<mpsc::Receiver<()>>>);
+
+impl Recognizer for HearsLate {
+    fn recognize(
+        &mut self,
+        request: &RecognizeRequest,
+        interim: &mut dyn FnMut(&str),
+    ) -> Result<Recognition, RecognizeError> {
+        let heard = self.0.recognize(request, interim)?;
+        if heard.text.reveal() == MESSAGE {
+            self.1.lock().unwrap_or_else(PoisonError::into_inner).recv().unwrap_or_default();
+        }
+        Ok(heard)
+    }
+
+    fn model(&self) -> &'static str {
+        "hears late"
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,7 +219,7 @@ fn asked(behind: &[Step]) -> CallScript {
 }
 
 fn dtmf(digits: &str) -> Step {
-    Step::Dtmf { digits: units::Pii::new(digits.to_owned()) }
+    Step::Dtmf { digits: Pii::new(digits.to_owned()) }
 }
 
 fn check_recorded_here(report: &CallReport) {

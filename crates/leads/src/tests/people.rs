@@ -80,6 +80,16 @@ fn whoever_is_heard_of_again_is_new_again_and_an_old_message_changes_no_state() 
 }
 
 #[test]
+fn a_fact_that_tells_more_in_place_of_another_makes_nobody_heard_of_again() {
+    let mut lead = lead(&[fact("CA1", 10, "0541234567")]);
+    let done = Edit { state: Some(LeadState::Done), ..Edit::default() };
+    assert!(lead.edit(&done, 11));
+    lead.take_in(&told("CA1", 10, "0541234567", "דנה", &[]), 12);
+    assert_eq!((lead.state, lead.version, lead.sources.values().sum::<u32>()), (LeadState::Done, 3, 1));
+    assert_eq!(lead.name.unwrap().value.reveal(), "דנה");
+}
+
+#[test]
 fn everything_that_grows_has_a_limit() {
     let mut lead = lead(&[fact("CA1", 0, "0541234567")]);
     for round in 0..20_u64 {
